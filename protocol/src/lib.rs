@@ -1,0 +1,20 @@
+//! What two honest Tributary nodes must agree on, byte for byte.
+//!
+//! Everything here is a rule: pure, synchronous, `no_std`, without clock, randomness, floats or map-order dependence. The same
+//! code runs in the node, in the simulator, under the fuzzer and, later, inside the fault-proof VM. Whatever comes from outside
+//! enters as bytes through a decoder that takes its limits, or through the two read seams of [`state`].
+//!
+//! ```text
+//!  L1 receipts --deposit, config--> attributes --execute--> block --batch--> channel --frame--> inbox or DA payload
+//!       ^                                |          |                                                |
+//!       +------------- derivation (its own crate) reads the same formats backwards <----------------+
+//! ```
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+pub mod attributes;
+pub mod block;
+pub mod config;
+pub mod execute;
+pub mod state;

@@ -1,0 +1,58 @@
+//! State: what execution reads, what it changed, and the Merkle Patricia trie over it.
+//!
+//! Execution reads flat state through revm's `DatabaseRef`; the root is kept by reading and writing single trie nodes through
+//! [`TrieReader`]. Both seams are implemented by the node's store, by memory in tests, and later by the preimage oracle.
+
+use alloc::collections::BTreeMap;
+use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_trie::Nibbles;
+
+/// Reads encoded trie nodes.
+pub trait TrieReader {
+    /// Why a read failed; a failed read is never "no node".
+    type Error: core::error::Error + Send + Sync + 'static;
+
+    /// RLP of the node at `path` of the account trie (`owner` is `None`) or of the storage trie of the account with hashed address
+    /// `owner`. `hash` is what its parent says it hashes to: a store keyed by path may ignore it, a store keyed by hash needs it.
+    ///
+    /// Nodes shorter than 32 bytes are embedded in their parent and are never asked for, except a root.
+    fn trie_node(
+        &self,
+        owner: Option<B256>,
+        path: &Nibbles,
+        hash: B256,
+    ) -> Result<Option<Bytes>, Self::Error>;
+}
+
+/// An account as execution sees it; its storage root lives in the trie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// Transactions sent, or contracts created.
+    pub nonce: u64,
+    /// Wei.
+    pub balance: U256,
+    /// Keccak-256 of the code.
+    pub code_hash: B256,
+}
+
+/// What one block changed in flat state, in key order.
+///
+/// Since EIP-6780 an account that existed before the block never loses its storage, so there is no "wiped" mark.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StateChanges {
+    /// New value of each touched account; `None` if it ceased to exist.
+    pub accounts: BTreeMap<Address, Option<Account>>,
+    /// New value of each written slot; zero means deleted.
+    pub storage: BTreeMap<Address, BTreeMap<U256, U256>>,
+    /// Code that was not in the state before, by its hash.
+    pub codes: BTreeMap<B256, Bytes>,
+}
+
+/// What one block changed in the tries: new RLP by path, `None` where a node is gone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrieChanges {
+    /// Nodes of the account trie.
+    pub accounts: BTreeMap<Nibbles, Option<Bytes>>,
+    /// Nodes of storage tries, by hashed address.
+    pub storage: BTreeMap<B256, BTreeMap<Nibbles, Option<Bytes>>>,
+}
