@@ -1,0 +1,49 @@
+# Two commands do everything: `make run` brings up the devnet, `make test` runs all tests. `make help` lists the rest.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+NPM_STAMP := contracts/node_modules/.package-lock.json
+
+help: ## What each target does
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | column -t -s $$'\t'
+
+check-tools: ## Says plainly what is missing on this machine
+	@deploy/check-tools
+
+setup: check-tools $(NPM_STAMP) ## Install what comes from npm: anvil, forge, cast, solc
+
+$(NPM_STAMP): contracts/package-lock.json
+	cd contracts && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
+
+build: setup ## Build the tributary binary
+	cargo build --release -p tributary
+
+run: build ## Start the devnet: L1, contracts, DA, sequencer, batcher, proposer, follower, indexer
+	target/release/tributary devnet
+
+test: setup ## All tests (what needs an absent system package is skipped by name)
+	cargo test --workspace --no-fail-fast
+	cd contracts && ./forge test
+
+lint: ## Formatting and lints, as CI checks them
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+docs: ## API documentation, warnings denied
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
+
+deny: ## Licences, bans and sources of the dependency tree
+	cargo deny check bans licenses sources
+
+audit: ## The advisory database as well (needs a network that reaches it)
+	cargo deny check
+
+contracts: setup ## Rebuild the contract artifacts from the sources
+	cd contracts && ./build
+
+contracts-check: setup ## Fail if the committed artifacts differ from the sources
+	cd contracts && ./build --check
+
+oracle: ## An independent deriver (kona) derives 50 random histories and must agree with ours
+	tests/oracle/run 50
+
+.PHONY: help check-tools setup build run test lint docs deny audit contracts contracts-check oracle
