@@ -1,1 +1,11 @@
-//! Being written.
+//! The node: JSON-RPC in, unsafe blocks out; with derivation alone it is a follower.
+//!
+//! ```text
+//!  rpc > pool > builder --> engine --> store
+//!                             ^
+//!                         derivation (safe and finalized heads)
+//! ```
+
+pub mod engine;
+pub mod health;
+pub mod store;

@@ -1,0 +1,194 @@
+//! The readers' handle on the chain: cheap to clone, never blocks the writer, always shows one committed state.
+
+use super::pending::{PendingBlock, PendingTip};
+use crate::store::{ChainReader, Heads, SafeDerivation, StateView, StoreError, StoredBlock};
+use alloy::primitives::B256;
+use parking_lot::{Mutex, RwLock};
+use std::{collections::VecDeque, sync::Arc};
+use tokio::sync::watch;
+use tributary_protocol::{
+    block::{L1BlockNumber, L2BlockNumber, L2BlockRef},
+    config::RollupConfig,
+};
+
+/// Decoded blocks kept in memory: followers, the batcher and wallets ask for the last few again and again.
+const CACHED_BLOCKS: usize = 128;
+
+/// Read access to blocks, state and heads.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    config: Arc<RollupConfig>,
+    reader: RwLock<Arc<ChainReader>>,
+    heads: watch::Sender<Heads>,
+    pending: RwLock<Option<Arc<PendingBlock>>>,
+    pending_tip: watch::Sender<PendingTip>,
+    cache: Mutex<VecDeque<Arc<StoredBlock>>>,
+}
+
+impl Chain {
+    pub(super) fn new(config: Arc<RollupConfig>, reader: ChainReader) -> Self {
+        let heads = watch::Sender::new(reader.heads());
+        Self {
+            shared: Arc::new(Shared {
+                config,
+                reader: RwLock::new(Arc::new(reader)),
+                heads,
+                pending: RwLock::default(),
+                pending_tip: watch::Sender::default(),
+                cache: Mutex::default(),
+            }),
+        }
+    }
+
+    /// Rules of the chain.
+    #[must_use]
+    pub fn config(&self) -> &Arc<RollupConfig> {
+        &self.shared.config
+    }
+
+    /// The three heads.
+    #[must_use]
+    pub fn heads(&self) -> Heads {
+        self.reader().heads()
+    }
+
+    /// One consistent view of everything: several questions asked of the same reader get answers of the same moment.
+    #[must_use]
+    pub fn reader(&self) -> Arc<ChainReader> {
+        self.shared.reader.read().clone()
+    }
+
+    /// The canonical block at `number`.
+    ///
+    /// # Errors
+    /// When the store fails or is corrupt.
+    pub fn block_by_number(&self, number: L2BlockNumber) -> Result<Option<Arc<StoredBlock>>, StoreError> {
+        self.load(&self.reader(), number)
+    }
+
+    /// The canonical block with `hash`.
+    ///
+    /// # Errors
+    /// When the store fails or is corrupt.
+    pub fn block_by_hash(&self, hash: B256) -> Result<Option<Arc<StoredBlock>>, StoreError> {
+        let reader = self.reader();
+        match reader.block_number(hash)? {
+            Some(number) => self.load(&reader, number),
+            None => Ok(None),
+        }
+    }
+
+    /// Reference of the canonical block at `number`, without reading its transactions' receipts.
+    ///
+    /// # Errors
+    /// When the store fails or is corrupt.
+    pub fn block_ref(&self, number: L2BlockNumber) -> Result<Option<L2BlockRef>, StoreError> {
+        self.reader().block_ref(number)
+    }
+
+    /// Where a committed transaction is: block number and index.
+    ///
+    /// # Errors
+    /// When the store fails or is corrupt.
+    pub fn transaction(&self, hash: B256) -> Result<Option<(L2BlockNumber, u32)>, StoreError> {
+        self.reader().transaction(hash)
+    }
+
+    /// State after block `number`.
+    ///
+    /// # Errors
+    /// [`StoreError::StateUnavailable`] above the unsafe head or below what is kept.
+    pub fn state_at(&self, number: L2BlockNumber) -> Result<StateView, StoreError> {
+        self.reader().state_at(number)
+    }
+
+    /// The safe head as it was once L1 had been read up to `l1_block`.
+    ///
+    /// # Errors
+    /// When the store fails or is corrupt.
+    pub fn safe_head_at(&self, l1_block: L1BlockNumber) -> Result<Option<SafeDerivation>, StoreError> {
+        self.reader().safe_head_at(l1_block)
+    }
+
+    /// The block being built; `None` on a follower and between blocks.
+    #[must_use]
+    pub fn pending(&self) -> Option<Arc<PendingBlock>> {
+        self.shared.pending.read().clone()
+    }
+
+    /// Wakes whenever a head moves.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<Heads> {
+        self.shared.heads.subscribe()
+    }
+
+    /// Wakes whenever the block being built opens, executes a transaction or closes.
+    ///
+    /// A block is committed before it stops being pending, so who looks in [`Self::pending`] first and in
+    /// [`Self::transaction`] second does not miss a transaction in between.
+    #[must_use]
+    pub fn subscribe_pending(&self) -> watch::Receiver<PendingTip> {
+        self.shared.pending_tip.subscribe()
+    }
+
+    /// Shows `pending` to readers. Called by the builder alone.
+    pub fn publish_pending(&self, pending: Option<Arc<PendingBlock>>) {
+        let tip = pending.as_ref().map(|block| block.tip()).unwrap_or_default();
+        *self.shared.pending.write() = pending;
+        self.shared.pending_tip.send_replace(tip);
+    }
+
+    /// Tells readers that the block being built has grown. Called by the builder alone.
+    pub fn announce_pending(&self) {
+        let tip = self.pending().map(|block| block.tip()).unwrap_or_default();
+        self.shared.pending_tip.send_replace(tip);
+    }
+
+    /// Shows a committed state to readers. Called by the writer alone, after the store has it on disk.
+    pub(super) fn publish(&self, reader: ChainReader) {
+        let heads = reader.heads();
+        *self.shared.reader.write() = Arc::new(reader);
+        self.shared.heads.send_replace(heads);
+    }
+
+    /// Remembers a block that was just committed.
+    pub(super) fn remember(&self, block: Arc<StoredBlock>) {
+        let mut cache = self.shared.cache.lock();
+        cache.push_back(block);
+        if cache.len() > CACHED_BLOCKS {
+            cache.pop_front();
+        }
+    }
+
+    /// The cache is keyed by hash, so that a block taken back is never served for its number again.
+    fn load(
+        &self,
+        reader: &ChainReader,
+        number: L2BlockNumber,
+    ) -> Result<Option<Arc<StoredBlock>>, StoreError> {
+        let Some(reference) = reader.block_ref(number)? else {
+            return Ok(None);
+        };
+        let cached = self
+            .shared
+            .cache
+            .lock()
+            .iter()
+            .rev()
+            .find(|block| block.hash == reference.hash)
+            .cloned();
+        if cached.is_some() {
+            return Ok(cached);
+        }
+        let block = reader.block_by_number(number)?.map(Arc::new);
+        if let Some(block) = &block {
+            self.remember(block.clone());
+        }
+        Ok(block)
+    }
+}

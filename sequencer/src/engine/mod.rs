@@ -1,0 +1,20 @@
+//! The engine: single writer of the chain, and the handles others hold on it.
+//!
+//! ```text
+//!  builder ---- commit_unsafe ----+
+//!                                 v
+//!  derivation - apply, set_safe -> [ engine thread: ChainWriter ] -- publish --> Chain (rpc, builder, pool)
+//! ```
+//! Commands run one after the other on a thread of their own, so no two of them see the chain in between. A block is on disk
+//! before anyone is told about it.
+
+mod chain;
+mod pending;
+mod writer;
+
+pub use self::{
+    chain::Chain,
+    pending::{PendingBlock, PendingTip, PendingTransaction},
+    writer::{Engine, EngineError, EngineSettings},
+};
+pub use crate::store::Heads;

@@ -1,0 +1,283 @@
+//! What the node remembers: blocks, receipts, flat state, trie nodes, their history, and where the heads are.
+//!
+//! ```text
+//!  engine --BlockOutcome--> writer --one WriteBatch--> Store (fjall | memory)
+//!                                                        |
+//!  rpc, builder, derivation <-- reader, StateView <-- Snapshot
+//! ```
+//! Everything Tributary knows about layout lives in [`codec`], [`writer`], [`reader`] and [`view`], written once over the narrow
+//! [`Store`] seam: atomic batches in, consistent snapshots out.
+//!
+//! Invariants:
+//! - One batch per block: block, receipts, state, trie nodes, history and head pointer become visible and durable together.
+//! - A snapshot never changes; a reader that holds one sees one head and the state of that head.
+//! - What is read back is checked (headers against their hash, trie nodes against what their parent says); a mismatch is
+//!   [`StoreError::Corrupt`], never an answer.
+
+pub mod codec;
+mod fjall;
+mod memory;
+pub mod reader;
+pub mod view;
+pub mod writer;
+
+pub use self::{
+    fjall::FjallStore,
+    memory::MemoryStore,
+    reader::{ChainReader, Heads, SafeDerivation, StoredBlock},
+    view::StateView,
+    writer::{ChainIdentity, ChainWriter},
+};
+
+use alloy::primitives::{B256, Bytes};
+use std::{path::PathBuf, sync::Arc};
+use tributary_protocol::block::L2BlockNumber;
+
+/// Version of the layout in [`codec`]; a folder of another version is refused, since reading it would mean guessing.
+pub const SCHEMA_VERSION: u32 = 1;
+
+macro_rules! tables {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// One ordered map from bytes to bytes.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Table { $($(#[$doc])* $name,)* }
+
+        impl Table {
+            /// Every table, in declaration order.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// Name on disk.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+tables! {
+    /// Identity, schema version, heads, pruning position.
+    Meta = "meta",
+    /// L2 number -> hash, senders, block.
+    Blocks = "blocks",
+    /// L2 number -> receipts.
+    Receipts = "receipts",
+    /// L2 block hash -> number, canonical blocks only.
+    BlockNumbers = "block_numbers",
+    /// Transaction hash -> number and index, canonical blocks only.
+    Transactions = "transactions",
+    /// Address -> account at the unsafe head.
+    Accounts = "accounts",
+    /// Address and slot -> value at the unsafe head.
+    Storage = "storage",
+    /// Code hash -> code; never deleted.
+    Codes = "codes",
+    /// Trie owner and path -> RLP of the node at the unsafe head.
+    Nodes = "nodes",
+    /// Flat or node key and L2 number -> the value before that block.
+    History = "history",
+    /// L2 number -> which keys that block changed.
+    Changes = "changes",
+    /// L1 number -> L1 hash and the safe L2 block derived once that L1 block was read.
+    SafeDerivations = "safe_derivations",
+}
+
+/// A value to write, or `None` to delete the key.
+pub type Write = (Table, Vec<u8>, Option<Vec<u8>>);
+
+/// Writes that happen together or not at all. A later write to the same key wins.
+#[derive(Clone, Debug, Default)]
+pub struct WriteBatch {
+    writes: Vec<Write>,
+}
+
+impl WriteBatch {
+    /// Sets `key` to `value`.
+    pub fn put(&mut self, table: Table, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
+        self.writes.push((table, key.into(), Some(value.into())));
+    }
+
+    /// Removes `key`.
+    pub fn delete(&mut self, table: Table, key: impl Into<Vec<u8>>) {
+        self.writes.push((table, key.into(), None));
+    }
+
+    /// Sets or removes `key`.
+    pub fn set(&mut self, table: Table, key: impl Into<Vec<u8>>, value: Option<Vec<u8>>) {
+        self.writes.push((table, key.into(), value));
+    }
+
+    /// The writes, in order.
+    #[must_use]
+    pub fn into_writes(self) -> Vec<Write> {
+        self.writes
+    }
+}
+
+/// A durable ordered key-value store. Two implementations: [`FjallStore`] and [`MemoryStore`].
+pub trait Store: Send + Sync + 'static {
+    /// A view that no later write changes.
+    fn snapshot(&self) -> Arc<dyn Snapshot>;
+
+    /// Applies `batch` atomically; when this returns `Ok` it survives power loss.
+    ///
+    /// # Errors
+    /// When the write or the fsync failed. The store must then be treated as dead: what is on disk is either the state before or
+    /// the state after, and only opening it again tells which.
+    fn write(&self, batch: WriteBatch) -> Result<(), StoreError>;
+}
+
+/// A consistent view of all tables.
+pub trait Snapshot: Send + Sync {
+    /// The value of `key`.
+    ///
+    /// # Errors
+    /// When the read failed; a failed read is never `None`.
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, StoreError>;
+
+    /// The first entry whose key is at or after `from`.
+    ///
+    /// # Errors
+    /// When the read failed.
+    fn first_at_or_after(&self, table: Table, from: &[u8]) -> Result<Option<(Bytes, Bytes)>, StoreError>;
+
+    /// The last entry whose key is at or before `to`.
+    ///
+    /// # Errors
+    /// When the read failed.
+    fn last_at_or_before(&self, table: Table, to: &[u8]) -> Result<Option<(Bytes, Bytes)>, StoreError>;
+}
+
+/// Why the store did not answer or did not write.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The engine underneath failed: an I/O error, a checksum, a poisoned journal.
+    #[error("the store failed: {0}")]
+    Backend(#[from] ::fjall::Error),
+    /// Another process has the folder open.
+    #[error("the data folder {path} is in use by another process")]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder cannot be created or read.
+    #[error("the data folder {path}: {source}")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The folder belongs to another chain.
+    #[error("the data folder holds another chain: expected {expected}, found {found}")]
+    OtherChain {
+        /// What the configuration says.
+        expected: ChainIdentity,
+        /// What the folder says.
+        found: ChainIdentity,
+    },
+    /// The folder was written by another version.
+    #[error("the data folder has layout version {found}, this program reads version {expected}")]
+    Schema {
+        /// [`SCHEMA_VERSION`].
+        expected: u32,
+        /// What the folder says.
+        found: u32,
+    },
+    /// A value does not decode or contradicts another.
+    #[error("table {} is corrupt at key {key}: {what}", table.name())]
+    Corrupt {
+        /// Where.
+        table: Table,
+        /// Which entry.
+        key: Bytes,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// Tables were recovered to different batches: part of a write is missing.
+    #[error("the store is torn: table {} ends at write {found}, the others at write {expected}", table.name())]
+    Torn {
+        /// The table that differs.
+        table: Table,
+        /// The write `meta` ends at.
+        expected: u64,
+        /// The write this table ends at.
+        found: u64,
+    },
+    /// A trie node is not what its parent says.
+    #[error("trie node at key {key} hashes to {found}, its parent says {expected}")]
+    NodeHash {
+        /// Which node.
+        key: Bytes,
+        /// What the parent says.
+        expected: B256,
+        /// What the stored bytes hash to.
+        found: B256,
+    },
+    /// State that old is no longer kept, or that block does not exist yet.
+    #[error("state of block {requested} is not available: blocks {oldest} to {newest} are kept")]
+    StateUnavailable {
+        /// The block asked for.
+        requested: L2BlockNumber,
+        /// The oldest block whose state is kept.
+        oldest: L2BlockNumber,
+        /// The unsafe head.
+        newest: L2BlockNumber,
+    },
+    /// A block does not continue the unsafe head.
+    #[error(
+        "block {number} does not continue the unsafe head: its parent is {parent}, the head is {head_number} {head}"
+    )]
+    NotNext {
+        /// Number of the block.
+        number: L2BlockNumber,
+        /// The parent it names.
+        parent: B256,
+        /// Number of the unsafe head.
+        head_number: L2BlockNumber,
+        /// Hash of the unsafe head.
+        head: B256,
+    },
+    /// A block that must be there is not.
+    #[error("block {0} is not in the store")]
+    MissingBlock(L2BlockNumber),
+    /// A head would move to a block that is not canonical, or past another head.
+    #[error("heads out of order: finalized {finalized}, safe {safe}, unsafe {unsafe_head}")]
+    HeadOrder {
+        /// Proposed finalized head.
+        finalized: L2BlockNumber,
+        /// Proposed safe head.
+        safe: L2BlockNumber,
+        /// Proposed unsafe head.
+        unsafe_head: L2BlockNumber,
+    },
+    /// A head would move to a block that is not on our chain.
+    #[error("block {number} {hash} is not on the canonical chain, which has {canonical} there")]
+    NotCanonical {
+        /// Number of the block.
+        number: L2BlockNumber,
+        /// Hash of the block.
+        hash: B256,
+        /// What we have at that number; zero if nothing.
+        canonical: B256,
+    },
+    /// A fault injected by a test.
+    #[error("injected fault at write {0}")]
+    Injected(u64),
+}
+
+impl StoreError {
+    /// True when a request was refused before anything was written, and the store is fine.
+    #[must_use]
+    pub const fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::NotNext { .. }
+                | Self::HeadOrder { .. }
+                | Self::NotCanonical { .. }
+                | Self::StateUnavailable { .. }
+        )
+    }
+}
+
+impl revm::database_interface::DBErrorMarker for StoreError {}

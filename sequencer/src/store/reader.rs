@@ -1,0 +1,253 @@
+//! Reading blocks, receipts and heads from one snapshot. Cheap to clone and to hand to a request.
+
+use super::{
+    Snapshot, StateView, StoreError, Table,
+    codec::{self, DecodeError, meta},
+};
+use alloy::primitives::{Address, B256, Bytes};
+use op_alloy_consensus::OpReceiptEnvelope;
+use std::sync::Arc;
+use tributary_protocol::block::{L1BlockId, L1BlockNumber, L2Block, L2BlockNumber, L2BlockRef};
+
+/// The three heads: `finalized_head <= safe_head <= unsafe_head`, each an ancestor of the next or the same block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heads {
+    /// Latest block we built or derived.
+    pub unsafe_head: L2BlockRef,
+    /// Latest block derived from L1.
+    pub safe_head: L2BlockRef,
+    /// Latest block derived from finalized L1.
+    pub finalized_head: L2BlockRef,
+}
+
+/// A block as it was committed.
+#[derive(Clone, Debug)]
+pub struct StoredBlock {
+    /// The block's hash, number, parent, time, L1 origin and sequence number.
+    pub reference: L2BlockRef,
+    /// Header and transactions.
+    pub block: L2Block,
+    /// Hash of the header.
+    pub hash: B256,
+    /// Sender of each transaction, in order.
+    pub senders: Vec<Address>,
+    /// Receipt of each transaction, in order.
+    pub receipts: Vec<OpReceiptEnvelope>,
+}
+
+/// The safe head as it was once derivation had read an L1 block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SafeDerivation {
+    /// The L1 block.
+    pub l1: L1BlockId,
+    /// The safe L2 block derived from L1 up to and including it.
+    pub safe_head: L2BlockRef,
+}
+
+/// Blocks, receipts, heads and state as of one committed write.
+#[derive(Clone)]
+pub struct ChainReader {
+    snapshot: Arc<dyn Snapshot>,
+    heads: Heads,
+    history_from: L2BlockNumber,
+}
+
+impl core::fmt::Debug for ChainReader {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("ChainReader")
+            .field("heads", &self.heads)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ChainReader {
+    /// Reads the heads of `snapshot`.
+    ///
+    /// # Errors
+    /// When the read fails, or the store holds no chain.
+    pub fn new(snapshot: Arc<dyn Snapshot>) -> Result<Self, StoreError> {
+        let heads = required(&*snapshot, Table::Meta, meta::HEADS, decode_heads)?;
+        let history_from = required(&*snapshot, Table::Meta, meta::HISTORY_FROM, codec::decode_number)?;
+        Ok(Self {
+            snapshot,
+            heads,
+            history_from,
+        })
+    }
+
+    /// The heads of this snapshot.
+    #[must_use]
+    pub const fn heads(&self) -> Heads {
+        self.heads
+    }
+
+    /// The oldest block whose state can be read.
+    #[must_use]
+    pub const fn history_from(&self) -> L2BlockNumber {
+        self.history_from
+    }
+
+    /// The snapshot underneath.
+    #[must_use]
+    pub const fn snapshot(&self) -> &Arc<dyn Snapshot> {
+        &self.snapshot
+    }
+
+    /// Hash, parent, origin and so on of the canonical block `number`; `None` above the unsafe head.
+    ///
+    /// # Errors
+    /// When the read fails or the entry is corrupt.
+    pub fn block_ref(&self, number: L2BlockNumber) -> Result<Option<L2BlockRef>, StoreError> {
+        optional(
+            &*self.snapshot,
+            Table::Blocks,
+            &codec::number_key(number),
+            codec::decode_block_reference,
+        )
+    }
+
+    /// The canonical block `number` with its receipts; `None` above the unsafe head.
+    ///
+    /// # Errors
+    /// When the read fails or an entry is corrupt.
+    pub fn block_by_number(&self, number: L2BlockNumber) -> Result<Option<StoredBlock>, StoreError> {
+        let key = codec::number_key(number);
+        let Some((reference, senders, block)) =
+            optional(&*self.snapshot, Table::Blocks, &key, codec::decode_block)?
+        else {
+            return Ok(None);
+        };
+        let receipts = required(&*self.snapshot, Table::Receipts, &key, codec::decode_receipts)?;
+        if receipts.len() != block.body.transactions.len() {
+            return Err(corrupt(
+                Table::Receipts,
+                &key,
+                "receipts and transactions differ in number",
+            ));
+        }
+        Ok(Some(StoredBlock {
+            hash: reference.hash,
+            reference,
+            block,
+            senders,
+            receipts,
+        }))
+    }
+
+    /// Number of the canonical block with this hash.
+    ///
+    /// # Errors
+    /// When the read fails or the entry is corrupt.
+    pub fn block_number(&self, hash: B256) -> Result<Option<L2BlockNumber>, StoreError> {
+        optional(
+            &*self.snapshot,
+            Table::BlockNumbers,
+            hash.as_slice(),
+            codec::decode_number,
+        )
+    }
+
+    /// Where a transaction is: block number and index in it.
+    ///
+    /// # Errors
+    /// When the read fails or the entry is corrupt.
+    pub fn transaction(&self, hash: B256) -> Result<Option<(L2BlockNumber, u32)>, StoreError> {
+        optional(
+            &*self.snapshot,
+            Table::Transactions,
+            hash.as_slice(),
+            codec::decode_position,
+        )
+    }
+
+    /// The safe head as it was when derivation had read L1 up to `l1_block`; `None` before the first entry.
+    ///
+    /// # Errors
+    /// When the read fails or the entry is corrupt.
+    pub fn safe_head_at(&self, l1_block: L1BlockNumber) -> Result<Option<SafeDerivation>, StoreError> {
+        let table = Table::SafeDerivations;
+        let Some((key, value)) = self
+            .snapshot
+            .last_at_or_before(table, &l1_block.0.to_be_bytes())?
+        else {
+            return Ok(None);
+        };
+        let decoded = key_number(&key)
+            .and_then(|number| codec::decode_safe_derivation(&value).map(|rest| (number, rest)));
+        let (number, (hash, safe_head)) = decoded.map_err(|what| corrupt(table, &key, what))?;
+        let l1 = L1BlockId {
+            hash,
+            number: L1BlockNumber(number),
+        };
+        Ok(Some(SafeDerivation { l1, safe_head }))
+    }
+
+    /// State after block `number`.
+    ///
+    /// # Errors
+    /// [`StoreError::StateUnavailable`] when the block is above the unsafe head or its state has been pruned.
+    pub fn state_at(&self, number: L2BlockNumber) -> Result<StateView, StoreError> {
+        let newest = self.heads.unsafe_head.number;
+        if number < self.history_from || number > newest {
+            return Err(StoreError::StateUnavailable {
+                requested: number,
+                oldest: self.history_from,
+                newest,
+            });
+        }
+        Ok(StateView::new(self.snapshot.clone(), number, newest))
+    }
+}
+
+/// Reads and decodes an entry that may be absent.
+pub(super) fn optional<T>(
+    snapshot: &dyn Snapshot,
+    table: Table,
+    key: &[u8],
+    decode: impl FnOnce(&[u8]) -> Result<T, DecodeError>,
+) -> Result<Option<T>, StoreError> {
+    snapshot
+        .get(table, key)?
+        .map(|value| decode(&value).map_err(|what| corrupt(table, key, what)))
+        .transpose()
+}
+
+/// Reads and decodes an entry that must be there.
+pub(super) fn required<T>(
+    snapshot: &dyn Snapshot,
+    table: Table,
+    key: &[u8],
+    decode: impl FnOnce(&[u8]) -> Result<T, DecodeError>,
+) -> Result<T, StoreError> {
+    optional(snapshot, table, key, decode)?.ok_or_else(|| corrupt(table, key, "entry is missing"))
+}
+
+pub(super) fn corrupt(table: Table, key: &[u8], what: DecodeError) -> StoreError {
+    StoreError::Corrupt {
+        table,
+        key: Bytes::copy_from_slice(key),
+        what,
+    }
+}
+
+fn key_number(mut key: &[u8]) -> Result<u64, DecodeError> {
+    let number = u64::from_be_bytes(codec::take(&mut key)?);
+    codec::finish(key, number)
+}
+
+pub(super) fn encode_heads(heads: &Heads) -> Vec<u8> {
+    let mut out = Vec::with_capacity(3 * codec::REFERENCE_BYTES);
+    for head in [&heads.unsafe_head, &heads.safe_head, &heads.finalized_head] {
+        codec::encode_reference(head, &mut out);
+    }
+    out
+}
+
+fn decode_heads(mut value: &[u8]) -> Result<Heads, DecodeError> {
+    let heads = Heads {
+        unsafe_head: codec::decode_reference(&mut value)?,
+        safe_head: codec::decode_reference(&mut value)?,
+        finalized_head: codec::decode_reference(&mut value)?,
+    };
+    codec::finish(value, heads)
+}
