@@ -3,9 +3,13 @@
 //! Execution reads flat state through revm's `DatabaseRef`; the root is kept by reading and writing single trie nodes through
 //! [`TrieReader`]. Both seams are implemented by the node's store, by memory in tests, and later by the preimage oracle.
 
+pub mod memory;
+pub mod trie;
+
 use alloc::collections::BTreeMap;
 use alloy_primitives::{Address, B256, Bytes, U256};
-use alloy_trie::Nibbles;
+use alloy_trie::{KECCAK_EMPTY, Nibbles};
+use revm::state::AccountInfo;
 
 /// Reads encoded trie nodes.
 pub trait TrieReader {
@@ -25,7 +29,7 @@ pub trait TrieReader {
 }
 
 /// An account as execution sees it; its storage root lives in the trie.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Account {
     /// Transactions sent, or contracts created.
     pub nonce: u64,
@@ -33,6 +37,41 @@ pub struct Account {
     pub balance: U256,
     /// Keccak-256 of the code.
     pub code_hash: B256,
+}
+
+impl Default for Account {
+    /// Nothing sent, nothing owned, no code.
+    fn default() -> Self {
+        Self {
+            nonce: 0,
+            balance: U256::ZERO,
+            code_hash: KECCAK_EMPTY,
+        }
+    }
+}
+
+impl Account {
+    /// As revm reads it; the code itself is read by its hash when it runs.
+    #[must_use]
+    pub fn to_info(self) -> AccountInfo {
+        AccountInfo {
+            nonce: self.nonce,
+            balance: self.balance,
+            code_hash: self.code_hash,
+            account_id: None,
+            code: None,
+        }
+    }
+
+    /// From revm's form, without the code.
+    #[must_use]
+    pub const fn from_info(info: &AccountInfo) -> Self {
+        Self {
+            nonce: info.nonce,
+            balance: info.balance,
+            code_hash: info.code_hash,
+        }
+    }
 }
 
 /// What one block changed in flat state, in key order.

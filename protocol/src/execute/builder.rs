@@ -1,0 +1,312 @@
+//! Building one block, transaction by transaction.
+//!
+//! ```text
+//!  new          check the header rules, EIP-2935 and EIP-4788 system calls
+//!  execute(tx)  valid: state, receipts and gas move on     invalid: nothing moves
+//!  finish       changes -> trie -> header -> block
+//! ```
+//!
+//! Invariant: a transaction that is refused leaves no trace. revm keeps what a failed validation loaded, as warm and as journaled
+//! (op-revm leaves discarding to its caller), and the next transaction would be charged for another's cold reads. So after every
+//! refusal the journal is emptied and the fee parameters are read anew. Block hashes must not depend on what was refused.
+
+use super::{
+    BlockOutcome,
+    changes::state_changes,
+    env::block_env,
+    error::{ExecuteError, FatalError, InvalidTransaction, TxError},
+    forks::ForkSchedule,
+    header::{HeaderError, next_header},
+};
+use crate::{
+    attributes::BlockAttributes,
+    block::L2Block,
+    config::RollupConfig,
+    state::{TrieReader, trie},
+};
+use alloc::vec::Vec;
+use alloy_consensus::{
+    BlockBody, Header, Sealed, TxReceipt,
+    proofs::{calculate_receipt_root, calculate_transaction_root},
+    transaction::Recovered,
+};
+use alloy_eips::{Typed2718, eip2718::WithEncoded};
+use alloy_evm::{
+    Evm, EvmFactory,
+    block::{BlockExecutor, TxResult as _},
+    precompiles::PrecompilesMap,
+};
+use alloy_op_evm::{
+    OpBlockExecutionCtx, OpBlockExecutor, OpEvm, OpEvmFactory, OpTx,
+    block::receipt_builder::OpAlloyReceiptBuilder,
+};
+use alloy_primitives::{Address, Bloom, Bytes};
+use core::fmt::Debug;
+use op_alloy_consensus::{L2_TO_L1_MESSAGE_PASSER_ADDRESS, OpReceiptEnvelope, OpTxEnvelope, OpTxType};
+use op_revm::{L1BlockInfo, OpHaltReason};
+use revm::{
+    DatabaseRef,
+    context_interface::{JournalTr, result::ExecutionResult},
+    database::{State, states::bundle_state::BundleRetention},
+    database_interface::WrapDatabaseRef,
+    inspector::NoOpInspector,
+};
+
+/// State a block can be built on: flat state whose errors can be carried out.
+pub trait BlockState: DatabaseRef<Error: core::error::Error + Send + Sync + 'static> + Debug {}
+
+impl<S> BlockState for S where S: DatabaseRef<Error: core::error::Error + Send + Sync + 'static> + Debug {}
+
+type Executor<S> = OpBlockExecutor<
+    OpEvm<State<WrapDatabaseRef<S>>, NoOpInspector, PrecompilesMap, OpTx>,
+    OpAlloyReceiptBuilder,
+    ForkSchedule,
+>;
+
+/// A block in the making, on top of `state`.
+#[expect(missing_debug_implementations, reason = "the EVM inside has none")]
+pub struct BlockBuilder<S: BlockState> {
+    executor: Executor<S>,
+    /// Roots, bloom and gas are filled in by [`Self::finish`].
+    header: Header,
+    parent: Sealed<Header>,
+    transactions: Vec<OpTxEnvelope>,
+    senders: Vec<Address>,
+    /// Set by the first fatal error, after which the state held here cannot be trusted.
+    poisoned: bool,
+}
+
+/// What executing one transaction did.
+#[derive(Clone, Debug)]
+pub struct TxResult {
+    /// Its receipt, with the gas used by the block so far.
+    pub receipt: OpReceiptEnvelope,
+    /// Gas the transaction used, after refunds.
+    pub gas_used: u64,
+    /// What it returned, or the data it reverted with.
+    pub output: Bytes,
+    /// Why it stopped, if it ran out of something or broke a rule.
+    pub halt: Option<OpHaltReason>,
+    /// Address of the contract it created, if it is a creation that succeeded.
+    pub created: Option<Address>,
+}
+
+impl<S: BlockState> BlockBuilder<S> {
+    /// Opens a block on `parent`: checks the header rules and makes the system calls. Executes none of the attributes' transactions,
+    /// which [`super::forced_transactions`] hands out in order.
+    ///
+    /// # Errors
+    /// [`ExecuteError::Header`] if no such block exists, [`ExecuteError::Fatal`] if state cannot be read.
+    pub fn new(
+        config: &RollupConfig,
+        parent: &Sealed<Header>,
+        attributes: &BlockAttributes,
+        state: S,
+    ) -> Result<Self, ExecuteError> {
+        let header = next_header(config, parent, attributes)?;
+        let mut state = State::builder()
+            .with_database_ref(state)
+            .with_bundle_update()
+            .build();
+        state.block_hashes.insert(parent.number, parent.hash());
+
+        let evm = OpEvmFactory::<OpTx>::default().create_evm(state, block_env(config, &header));
+        let context = OpBlockExecutionCtx {
+            parent_hash: parent.hash(),
+            parent_beacon_block_root: header.parent_beacon_block_root,
+            extra_data: header.extra_data.clone(),
+        };
+        let mut executor = OpBlockExecutor::new(
+            evm,
+            context,
+            ForkSchedule::of(config),
+            OpAlloyReceiptBuilder::default(),
+        );
+        // Whatever fails here, no transaction is to blame.
+        executor
+            .apply_pre_execution_changes()
+            .map_err(FatalError::Execution)?;
+        Ok(Self {
+            executor,
+            header,
+            parent: parent.clone(),
+            transactions: Vec::new(),
+            senders: Vec::new(),
+            poisoned: false,
+        })
+    }
+
+    /// Executes a transaction and takes it into the block.
+    ///
+    /// # Errors
+    /// [`TxError::Invalid`] if the block must not hold it; the builder is then as it was before. [`TxError::Fatal`] if state could
+    /// not be read; the builder is then of no further use.
+    pub fn execute(&mut self, tx: Recovered<OpTxEnvelope>) -> Result<TxResult, TxError> {
+        let encoded = alloy_eips::eip2718::Encodable2718::encoded_2718(tx.inner()).into();
+        self.execute_encoded(WithEncoded::new(encoded, tx))
+    }
+
+    /// As [`Self::execute`], for a caller that holds the EIP-2718 bytes, which fees and footprint are computed from.
+    ///
+    /// # Errors
+    /// As [`Self::execute`].
+    pub fn execute_encoded(&mut self, tx: WithEncoded<Recovered<OpTxEnvelope>>) -> Result<TxResult, TxError> {
+        if self.poisoned {
+            return Err(FatalError::Poisoned.into());
+        }
+        let result = self.try_execute(&tx);
+        match &result {
+            Ok(_) => {
+                let (tx, sender) = tx.1.into_parts();
+                self.transactions.push(tx);
+                self.senders.push(sender);
+            }
+            Err(TxError::Invalid(_)) => self.forget_refused(),
+            Err(TxError::Fatal(_)) => self.poisoned = true,
+        }
+        result
+    }
+
+    fn try_execute(&mut self, tx: &WithEncoded<Recovered<OpTxEnvelope>>) -> Result<TxResult, TxError> {
+        // Types alloy knows and this chain does not; revm would wave a type it does not know through its checks.
+        if tx.1.tx_type() == OpTxType::PostExec {
+            let transaction_type = tx.1.ty();
+            return Err(InvalidTransaction::UnsupportedType { transaction_type }.into());
+        }
+        let executed = self.executor.execute_transaction_without_commit(tx)?;
+        let result = executed.result().result.clone();
+        let gas_used = self
+            .executor
+            .commit_transaction(executed)
+            .map_err(FatalError::Execution)?
+            .tx_gas_used();
+        let receipt = self
+            .executor
+            .receipts
+            .last()
+            .expect("a committed transaction has a receipt")
+            .clone();
+        Ok(summary(receipt, gas_used, result))
+    }
+
+    fn forget_refused(&mut self) {
+        let context = self.executor.evm.ctx_mut();
+        context.journaled_state.finalize();
+        context.chain = L1BlockInfo::default();
+    }
+
+    /// Gas used so far.
+    #[must_use]
+    pub const fn gas_used(&self) -> u64 {
+        self.executor.gas_used
+    }
+
+    /// DA footprint so far, in gas; zero before Jovian.
+    #[must_use]
+    pub const fn da_footprint_used(&self) -> u64 {
+        self.executor.da_footprint_used
+    }
+
+    /// Transactions taken so far, deposits included.
+    #[must_use]
+    pub const fn transaction_count(&self) -> usize {
+        self.transactions.len()
+    }
+
+    /// Transactions taken so far, in order.
+    #[must_use]
+    pub fn transactions(&self) -> &[OpTxEnvelope] {
+        &self.transactions
+    }
+
+    /// Sender of each transaction, in order.
+    #[must_use]
+    pub fn senders(&self) -> &[Address] {
+        &self.senders
+    }
+
+    /// Receipt of each transaction, in order.
+    #[must_use]
+    pub fn receipts(&self) -> &[OpReceiptEnvelope] {
+        &self.executor.receipts
+    }
+
+    /// The header as far as it is known: base fee, limits and time; roots, bloom and gas are still empty.
+    #[must_use]
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The state as of the last transaction, for reading what is pending.
+    #[must_use]
+    pub fn pending_state(&self) -> &State<WrapDatabaseRef<S>> {
+        self.executor.evm.components().0
+    }
+
+    /// Seals the block: computes the state root with nodes from `reader` and assembles the header.
+    ///
+    /// # Errors
+    /// [`ExecuteError::Trie`] if the trie cannot be read, [`ExecuteError::Fatal`] if the builder failed before.
+    pub fn finish<R: TrieReader>(self, reader: &R) -> Result<BlockOutcome, ExecuteError> {
+        if self.poisoned {
+            return Err(FatalError::Poisoned.into());
+        }
+        let (evm, executed) = self.executor.finish().map_err(FatalError::Execution)?;
+        let (mut state, _) = evm.finish();
+        state.merge_transitions(BundleRetention::PlainState);
+        let changes = state_changes(&state.take_bundle());
+        let trie = trie::update(reader, self.parent.state_root, &changes)?;
+
+        let receipts = executed.receipts;
+        let withdrawals_root = match trie.storage_roots.get(&L2_TO_L1_MESSAGE_PASSER_ADDRESS) {
+            Some(root) => *root,
+            // Untouched, so its storage root is the one the parent committed to.
+            None => self.parent.withdrawals_root.ok_or(HeaderError::MissingField {
+                number: self.parent.number,
+                field: "withdrawalsRoot",
+            })?,
+        };
+        let header = Header {
+            state_root: trie.state_root,
+            transactions_root: calculate_transaction_root(&self.transactions),
+            receipts_root: calculate_receipt_root(&receipts),
+            logs_bloom: receipts
+                .iter()
+                .fold(Bloom::ZERO, |bloom, receipt| bloom | receipt.bloom()),
+            gas_used: executed.gas_used,
+            blob_gas_used: Some(executed.blob_gas_used),
+            withdrawals_root: Some(withdrawals_root),
+            ..self.header
+        };
+        let hash = header.hash_slow();
+        let body = BlockBody {
+            transactions: self.transactions,
+            ommers: Vec::new(),
+            withdrawals: Some(Default::default()),
+        };
+        Ok(BlockOutcome {
+            block: L2Block { header, body },
+            hash,
+            senders: self.senders,
+            receipts,
+            changes,
+            trie: trie.changes,
+        })
+    }
+}
+
+fn summary(receipt: OpReceiptEnvelope, gas_used: u64, result: ExecutionResult<OpHaltReason>) -> TxResult {
+    let created = result.created_address();
+    let (output, halt) = match result {
+        ExecutionResult::Success { output, .. } => (output.into_data(), None),
+        ExecutionResult::Revert { output, .. } => (output, None),
+        ExecutionResult::Halt { reason, .. } => (Bytes::new(), Some(reason)),
+    };
+    TxResult {
+        receipt,
+        gas_used,
+        output,
+        halt,
+        created,
+    }
+}
