@@ -46,10 +46,14 @@ use op_alloy_consensus::{L2_TO_L1_MESSAGE_PASSER_ADDRESS, OpReceiptEnvelope, OpT
 use op_revm::{L1BlockInfo, OpHaltReason};
 use revm::{
     DatabaseRef,
-    context_interface::{JournalTr, result::ExecutionResult},
+    context_interface::{
+        JournalTr,
+        result::{ExecutionResult, ResultAndState},
+    },
     database::{State, states::bundle_state::BundleRetention},
     database_interface::WrapDatabaseRef,
     inspector::NoOpInspector,
+    state::EvmState,
 };
 
 /// State a block can be built on: flat state whose errors can be carried out.
@@ -89,6 +93,8 @@ pub struct TxResult {
     pub halt: Option<OpHaltReason>,
     /// Address of the contract it created, if it is a creation that succeeded.
     pub created: Option<Address>,
+    /// Accounts and slots it touched, for showing the state of the block being built.
+    pub state: EvmState,
 }
 
 impl<S: BlockState> BlockBuilder<S> {
@@ -174,7 +180,7 @@ impl<S: BlockState> BlockBuilder<S> {
             return Err(InvalidTransaction::UnsupportedType { transaction_type }.into());
         }
         let executed = self.executor.execute_transaction_without_commit(tx)?;
-        let result = executed.result().result.clone();
+        let ResultAndState { result, state } = executed.result().clone();
         let gas_used = self
             .executor
             .commit_transaction(executed)
@@ -186,7 +192,7 @@ impl<S: BlockState> BlockBuilder<S> {
             .last()
             .expect("a committed transaction has a receipt")
             .clone();
-        Ok(summary(receipt, gas_used, result))
+        Ok(summary(receipt, gas_used, result, state))
     }
 
     fn forget_refused(&mut self) {
@@ -295,7 +301,12 @@ impl<S: BlockState> BlockBuilder<S> {
     }
 }
 
-fn summary(receipt: OpReceiptEnvelope, gas_used: u64, result: ExecutionResult<OpHaltReason>) -> TxResult {
+fn summary(
+    receipt: OpReceiptEnvelope,
+    gas_used: u64,
+    result: ExecutionResult<OpHaltReason>,
+    state: EvmState,
+) -> TxResult {
     let created = result.created_address();
     let (output, halt) = match result {
         ExecutionResult::Success { output, .. } => (output.into_data(), None),
@@ -308,5 +319,6 @@ fn summary(receipt: OpReceiptEnvelope, gas_used: u64, result: ExecutionResult<Op
         output,
         halt,
         created,
+        state,
     }
 }
