@@ -16,5 +16,8 @@ extern crate alloc;
 pub mod attributes;
 pub mod block;
 pub mod config;
+pub mod deposit;
 pub mod execute;
+pub mod genesis;
+pub mod l1_info;
 pub mod state;
