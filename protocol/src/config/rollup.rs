@@ -1,11 +1,16 @@
-//! The three things a chain is configured by, kept apart: [`RollupConfig`] is agreed at genesis and never changes,
-//! [`SystemConfig`] is set through L1 and changes with it, [`L1ChainConfig`] is what we must know of L1's own forks.
+//! The rules of the chain, agreed at genesis: op-node's `rollup.json` and the fork schedule in the words revm's executors ask in.
 //!
-//! The JSON of the first two is op-node's `rollup.json`, so that an unmodified op-node reads our file.
+//! Invariant of a checked configuration ([`RollupConfig::validate`]): every fork through Isthmus is active from genesis, Jovian from
+//! genesis or never, everything later never. No rule in this workspace asks about a fork before Isthmus.
 
-use crate::block::{L1BlockId, L2BlockId};
-use alloy_primitives::{Address, B64, B256};
+use super::SystemConfig;
+use crate::block::{L1BlockId, L2BlockId, L2BlockNumber};
+use alloy_op_hardforks::{EthereumHardforks, ForkCondition, OpHardfork, OpHardforks};
+use alloy_primitives::{Address, B256, U256, keccak256};
 use serde::{Deserialize, Serialize};
+
+/// The only commitment type this chain posts, in op-node's spelling.
+pub const GENERIC_COMMITMENT: &str = "GenericCommitment";
 
 /// Rules of the chain, agreed at genesis. The shape is op-node's `rollup.json`; unknown keys are refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,11 +20,13 @@ pub struct RollupConfig {
     pub genesis: ChainGenesis,
     /// Seconds between L2 blocks.
     pub block_time: u64,
-    /// Seconds an L2 block may run ahead of its L1 origin. Since Fjord a constant: [`MAX_SEQUENCER_DRIFT_SECS`]; kept for op-node.
+    /// Seconds an L2 block may run ahead of its L1 origin. Since Fjord a constant:
+    /// [`MAX_SEQUENCER_DRIFT_SECS`](super::MAX_SEQUENCER_DRIFT_SECS); kept for op-node.
     pub max_sequencer_drift: u64,
     /// L1 blocks in which batches of an epoch may still land.
     pub seq_window_size: u64,
-    /// L1 blocks an open channel lives. Since Granite a constant: [`CHANNEL_TIMEOUT_L1_BLOCKS`]; kept for op-node, must not be 0.
+    /// L1 blocks an open channel lives. Since Granite a constant:
+    /// [`CHANNEL_TIMEOUT_L1_BLOCKS`](super::CHANNEL_TIMEOUT_L1_BLOCKS); kept for op-node, must not be 0.
     pub channel_timeout: u64,
     /// Chain id of L1.
     pub l1_chain_id: u64,
@@ -103,7 +110,7 @@ pub struct ChainOpConfig {
 pub struct AltDaConfig {
     /// Must be zero for generic commitments.
     pub da_challenge_contract_address: Address,
-    /// `GenericCommitment`.
+    /// [`GENERIC_COMMITMENT`].
     pub da_commitment_type: alloc::string::String,
     /// L1 blocks; unused.
     pub da_challenge_window: u64,
@@ -111,27 +118,74 @@ pub struct AltDaConfig {
     pub da_resolve_window: u64,
 }
 
-/// What L1's `SystemConfig` contract says; in force for an epoch from the L1 block that changed it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SystemConfig {
-    /// Account whose transactions to the inbox count.
-    #[serde(rename = "batcherAddr")]
-    pub batcher_address: Address,
-    /// Pre-Ecotone fee overhead; always zero here.
-    pub overhead: B256,
-    /// Fee scalars, version byte 1: bytes 24..28 blob base fee scalar, 28..32 base fee scalar.
-    pub scalar: B256,
-    /// Gas limit of L2 blocks.
-    pub gas_limit: u64,
-    /// `denominator u32 ‖ elasticity u32`; all zero means [`RollupConfig::chain_op_config`].
-    pub eip1559_params: B64,
-    /// Bytes 20..24 operator fee scalar, 24..32 operator fee constant.
-    pub operator_fee_params: B256,
-    /// Wei; the base fee never falls below it. Jovian.
-    #[serde(default)]
-    pub min_base_fee: u64,
-    /// Gas of footprint per estimated byte on DA; 0 means [`DA_FOOTPRINT_GAS_SCALAR_DEFAULT`]. Jovian.
-    #[serde(default)]
-    pub da_footprint_gas_scalar: u16,
+impl RollupConfig {
+    /// Whether Jovian's rules hold in an L2 block of this timestamp (unix seconds).
+    #[must_use]
+    pub fn is_jovian(&self, timestamp: u64) -> bool {
+        self.jovian_time.is_some_and(|activation| timestamp >= activation)
+    }
+
+    /// Timestamp every L2 block of this number has; saturates instead of wrapping.
+    #[must_use]
+    pub const fn timestamp_of(&self, number: L2BlockNumber) -> u64 {
+        let blocks = number.0.saturating_sub(self.genesis.l2.number.0);
+        self.genesis
+            .l2_time
+            .saturating_add(blocks.saturating_mul(self.block_time))
+    }
+
+    /// Names this set of rules: keccak-256 of the compact JSON. Nodes log it at start, so that two operators can compare.
+    #[must_use]
+    pub fn hash(&self) -> B256 {
+        keccak256(serde_json::to_vec(self).expect("plain structs with string keys always serialise"))
+    }
+}
+
+impl EthereumHardforks for RollupConfig {
+    /// L1's forks as they reach L2 inside OP forks: everything through Prague (Isthmus) from genesis, nothing later.
+    fn ethereum_fork_activation(&self, fork: alloy_hardforks::EthereumHardfork) -> ForkCondition {
+        use alloy_hardforks::EthereumHardfork as Fork;
+        match fork {
+            Fork::Frontier
+            | Fork::Homestead
+            | Fork::Tangerine
+            | Fork::SpuriousDragon
+            | Fork::Byzantium
+            | Fork::Constantinople
+            | Fork::Petersburg
+            | Fork::Istanbul
+            | Fork::MuirGlacier
+            | Fork::Berlin
+            | Fork::London
+            | Fork::ArrowGlacier
+            | Fork::GrayGlacier => ForkCondition::ZERO_BLOCK,
+            Fork::Paris => ForkCondition::TTD {
+                activation_block_number: 0,
+                fork_block: Some(0),
+                total_difficulty: U256::ZERO,
+            },
+            Fork::Shanghai | Fork::Cancun | Fork::Prague => ForkCondition::ZERO_TIMESTAMP,
+            _ => ForkCondition::Never,
+        }
+    }
+}
+
+impl OpHardforks for RollupConfig {
+    fn op_fork_activation(&self, fork: OpHardfork) -> ForkCondition {
+        match fork {
+            OpHardfork::Bedrock => ForkCondition::ZERO_BLOCK,
+            OpHardfork::Regolith
+            | OpHardfork::Canyon
+            | OpHardfork::Ecotone
+            | OpHardfork::Fjord
+            | OpHardfork::Granite
+            | OpHardfork::Holocene
+            | OpHardfork::Isthmus => ForkCondition::ZERO_TIMESTAMP,
+            OpHardfork::Jovian => self
+                .jovian_time
+                .map_or(ForkCondition::Never, ForkCondition::Timestamp),
+            // op-revm on crates.io does not yet agree with Karst; whatever comes later is unknown to these rules.
+            _ => ForkCondition::Never,
+        }
+    }
 }
