@@ -1,1 +1,18 @@
-//! Being written.
+//! L1 back into L2: the only definition of the safe chain.
+//!
+//! The pipeline is a rule: synchronous, `no_std`, asking for data and never fetching it. Its driver (feature `std`) fetches.
+//!
+//! ```text
+//!  L1 blocks -> l1_traversal -> l1_retrieval -> frame_queue -> channel_assembler -> channel_reader -> batch_stage
+//!               (links)         (inbox, DA)     (frames)       (one channel)        (batches)         (order, validity)
+//!                                                                                         attributes_queue <--+
+//!  engine <---- attributes of the next block <---- (epoch's deposits, system configuration) <----+
+//! ```
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+#[cfg(feature = "std")]
+pub mod driver;
+pub mod fork_choice;
+pub mod l1_block;
