@@ -1,6 +1,7 @@
 //! The block being built, readable while it grows: what `pending` means to the RPC, and what a preconfirmation refers to.
 //!
-//! The builder appends; readers see a prefix of the transactions, each with its receipt and the state after the last of them.
+//! The builder appends; readers see a prefix of the transactions, each with its receipt and the state after the last of them. The
+//! system calls that open a block (EIP-2935, EIP-4788) are not in that state: they touch only what contracts look up about the past.
 
 use crate::store::{StateView, StoreError};
 use alloy::{
@@ -144,11 +145,6 @@ impl PendingBlock {
             receipt,
             gas_used,
         });
-    }
-
-    /// Adds what a system call before the first transaction changed.
-    pub fn apply(&self, state: &EvmState) {
-        self.contents.write().apply(state);
     }
 }
 

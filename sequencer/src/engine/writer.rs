@@ -66,7 +66,7 @@ type Answer<T> = oneshot::Sender<Result<T, EngineError>>;
 enum Command {
     CommitUnsafe(Box<BlockOutcome>, Answer<L2BlockRef>),
     RevertUnsafeTo(L2BlockNumber, Answer<()>),
-    SetSafe(L2BlockRef, Option<L1BlockId>, Answer<()>),
+    SetSafe(L2BlockRef, L1BlockId, Answer<()>),
     SetFinalized(L2BlockRef, Answer<()>),
 }
 
@@ -138,11 +138,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the block is not canonical or the heads would be out of order.
-    pub async fn set_safe(
-        &self,
-        safe_head: L2BlockRef,
-        derived_from: Option<L1BlockId>,
-    ) -> Result<(), EngineError> {
+    pub async fn set_safe(&self, safe_head: L2BlockRef, derived_from: L1BlockId) -> Result<(), EngineError> {
         self.ask(|answer| Command::SetSafe(safe_head, derived_from, answer))
             .await
     }
@@ -217,7 +213,7 @@ impl Owner {
         self.publish()
     }
 
-    fn set_safe(&mut self, head: L2BlockRef, derived_from: Option<L1BlockId>) -> Result<(), EngineError> {
+    fn set_safe(&mut self, head: L2BlockRef, derived_from: L1BlockId) -> Result<(), EngineError> {
         self.writer.set_safe(head, derived_from)?;
         self.publish()
     }

@@ -7,18 +7,8 @@ use super::{
 use alloy::primitives::{Address, B256, Bytes};
 use op_alloy_consensus::OpReceiptEnvelope;
 use std::sync::Arc;
+pub use tributary_derivation::fork_choice::{Heads, SafeDerivation};
 use tributary_protocol::block::{L1BlockId, L1BlockNumber, L2Block, L2BlockNumber, L2BlockRef};
-
-/// The three heads: `finalized_head <= safe_head <= unsafe_head`, each an ancestor of the next or the same block.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Heads {
-    /// Latest block we built or derived.
-    pub unsafe_head: L2BlockRef,
-    /// Latest block derived from L1.
-    pub safe_head: L2BlockRef,
-    /// Latest block derived from finalized L1.
-    pub finalized_head: L2BlockRef,
-}
 
 /// A block as it was committed.
 #[derive(Clone, Debug)]
@@ -33,15 +23,6 @@ pub struct StoredBlock {
     pub senders: Vec<Address>,
     /// Receipt of each transaction, in order.
     pub receipts: Vec<OpReceiptEnvelope>,
-}
-
-/// The safe head as it was once derivation had read an L1 block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SafeDerivation {
-    /// The L1 block.
-    pub l1: L1BlockId,
-    /// The safe L2 block derived from L1 up to and including it.
-    pub safe_head: L2BlockRef,
 }
 
 /// Blocks, receipts, heads and state as of one committed write.

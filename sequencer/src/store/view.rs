@@ -144,12 +144,7 @@ impl DatabaseRef for StateView {
     type Error = StoreError;
 
     fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, StoreError> {
-        Ok(self.account(address)?.map(|account| AccountInfo {
-            nonce: account.nonce,
-            balance: account.balance,
-            code_hash: account.code_hash,
-            ..AccountInfo::default().without_code()
-        }))
+        Ok(self.account(address)?.map(Account::to_info))
     }
 
     fn code_by_hash_ref(&self, code_hash: B256) -> Result<Bytecode, StoreError> {

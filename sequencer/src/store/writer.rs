@@ -167,26 +167,19 @@ impl ChainWriter {
     ///
     /// # Errors
     /// When the block is not canonical or would leave the order of the heads; nothing is written then.
-    pub fn set_safe(
-        &mut self,
-        safe_head: L2BlockRef,
-        derived_from: Option<L1BlockId>,
-    ) -> Result<(), StoreError> {
+    pub fn set_safe(&mut self, safe_head: L2BlockRef, derived_from: L1BlockId) -> Result<(), StoreError> {
         let heads = Heads {
             safe_head,
             ..self.heads
         };
         let snapshot = self.store.snapshot();
         let mut batch = WriteBatch::default();
-        if let Some(l1) = derived_from {
-            forget_derivations_from(&mut batch, &*snapshot, l1.number.0)?;
-            let key = l1.number.0.to_be_bytes();
-            batch.put(
-                Table::SafeDerivations,
-                key,
-                codec::encode_safe_derivation(l1.hash, &safe_head),
-            );
-        }
+        forget_derivations_from(&mut batch, &*snapshot, derived_from.number.0)?;
+        batch.put(
+            Table::SafeDerivations,
+            derived_from.number.0.to_be_bytes(),
+            codec::encode_safe_derivation(derived_from.hash, &safe_head),
+        );
         self.write_heads(batch, &*snapshot, heads, safe_head)
     }
 

@@ -1,0 +1,212 @@
+//! Kill -9 at any moment, and a store damaged on purpose: what was announced is there, and nothing half-written is answered.
+
+mod support;
+
+use alloy::primitives::keccak256;
+use std::{
+    io::{BufRead, BufReader, Seek, SeekFrom, Write},
+    path::Path,
+    process::{Command, Stdio},
+    sync::Arc,
+};
+use support::{Changes, ModelState, genesis, make_block};
+use tributary_protocol::{block::L2BlockNumber, state::TrieReader};
+use tributary_sequencer::store::{ChainWriter, FjallStore, Store, StoreError};
+
+const CHILD_FOLDER: &str = "TRIBUTARY_TEST_STORE_FOLDER";
+const ROUNDS: u64 = 12;
+
+fn open(folder: &Path) -> Result<ChainWriter, StoreError> {
+    let store: Arc<dyn Store> = Arc::new(FjallStore::open(folder)?);
+    let (outcome, reference) = genesis();
+    ChainWriter::open(store, 901, &outcome, reference, 1_000_000)
+}
+
+/// Changes of block `number`, the same in every run.
+fn changes(number: u64) -> Changes {
+    let byte = |shift: u64| keccak256((number ^ (shift << 40)).to_be_bytes())[0];
+    Changes {
+        accounts: (0..8)
+            .map(|shift| (byte(shift) % 16, (byte(shift) > 40).then_some(number)))
+            .collect(),
+        slots: (8..40)
+            .map(|shift| (byte(shift) % 8, byte(shift) % 4, number % 5))
+            .collect(),
+        nodes: (40..80)
+            .map(|shift| {
+                let path = vec![byte(shift) % 16, byte(shift + 100) % 16];
+                (
+                    (byte(shift) % 2 == 0).then_some(byte(shift) % 4),
+                    path,
+                    (byte(shift) > 60).then_some(byte(shift)),
+                )
+            })
+            .collect(),
+    }
+}
+
+/// Not a test of its own: the process that is killed. Commits blocks for ever, telling of each once it is committed, and takes a
+/// few back now and then.
+#[test]
+fn child_commits_until_killed() {
+    let Ok(folder) = std::env::var(CHILD_FOLDER) else {
+        return;
+    };
+    let mut writer = open(Path::new(&folder)).unwrap();
+    loop {
+        let head = writer.heads().unsafe_head;
+        let number = head.number.0 + 1;
+        let (outcome, reference) = make_block(&head, number, &changes(number));
+        writer.commit(&outcome, reference).unwrap();
+        writeln!(std::io::stdout(), "committed {number}").unwrap();
+        if number.is_multiple_of(17) {
+            let next = make_block(&reference, number + 1, &changes(number + 1));
+            writer.commit(&next.0, next.1).unwrap();
+            writer.revert_to(L2BlockNumber(number)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_was_announced_survives_kill_minus_nine() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut announced = 0;
+    for round in 0..ROUNDS {
+        announced = run_and_kill(folder.path(), 1 + (round * 7) % 23).max(announced);
+        let writer = open(folder.path()).unwrap();
+        let head = writer.heads().unsafe_head.number.0;
+        assert!(
+            head >= announced,
+            "head {head} is below {announced}, which was announced"
+        );
+        assert_complete(&writer, head);
+    }
+}
+
+/// Runs the child until it has announced `lines` more blocks, kills it, and returns the last number it announced.
+fn run_and_kill(folder: &Path, lines: u64) -> u64 {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["child_commits_until_killed", "--exact", "--nocapture"])
+        .env(CHILD_FOLDER, folder)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let output = BufReader::new(child.stdout.take().unwrap());
+    let mut numbers = output.lines().filter_map(|line| {
+        let number = line.unwrap().split_once("committed ")?.1.parse().unwrap();
+        Some(number)
+    });
+    let last = (0..lines).map_while(|_| numbers.next()).last().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    numbers.last().unwrap_or(last)
+}
+
+/// Every block is there and the state at the head is what its blocks make it.
+fn assert_complete(writer: &ChainWriter, head: u64) {
+    let reader = writer.reader().unwrap();
+    let (outcome, mut parent) = genesis();
+    let mut model = ModelState::default();
+    model.apply(&outcome);
+    for number in 1..=head {
+        let (outcome, reference) = make_block(&parent, number, &changes(number));
+        let stored = reader.block_by_number(L2BlockNumber(number)).unwrap().unwrap();
+        assert_eq!(stored.reference, reference);
+        model.apply(&outcome);
+        parent = reference;
+    }
+    let view = reader.state_at(L2BlockNumber(head)).unwrap();
+    for (address, account) in &model.accounts {
+        assert_eq!(view.account(*address).unwrap(), Some(*account));
+    }
+    for ((address, slot), value) in &model.slots {
+        assert_eq!(view.slot(*address, *slot).unwrap(), *value);
+    }
+    for ((owner, path), node) in &model.nodes {
+        let found = view.trie_node(*owner, path, keccak256(node)).unwrap();
+        assert_eq!(found.as_ref(), Some(node));
+    }
+    assert!(reader.block_by_number(L2BlockNumber(head + 1)).unwrap().is_none());
+}
+
+/// Builds a folder with `blocks` blocks and returns the paths of its journals.
+fn grown_folder(folder: &Path, blocks: u64) -> Vec<std::path::PathBuf> {
+    let mut writer = open(folder).unwrap();
+    for number in 1..=blocks {
+        let head = writer.heads().unsafe_head;
+        let (outcome, reference) = make_block(&head, number, &changes(number));
+        writer.commit(&outcome, reference).unwrap();
+    }
+    drop(writer);
+    let mut journals: Vec<_> = files_below(folder)
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|extension| extension == "jnl"))
+        .collect();
+    journals.sort();
+    assert!(!journals.is_empty());
+    journals
+}
+
+fn files_below(folder: &Path) -> Vec<std::path::PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(files_below(&path));
+        } else {
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// Where the used part of a journal ends; the rest is preallocated zeros.
+fn used_length(path: &Path) -> u64 {
+    let bytes = std::fs::read(path).unwrap();
+    let used = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    used as u64 + 1
+}
+
+#[test]
+fn a_torn_tail_costs_whole_blocks_only() {
+    for cut in [1, 7, 100, 1_000, 9_000] {
+        let folder = tempfile::tempdir().unwrap();
+        let journals = grown_folder(folder.path(), 30);
+        let journal = journals.last().unwrap();
+        let file = std::fs::OpenOptions::new().write(true).open(journal).unwrap();
+        file.set_len(used_length(journal) - cut).unwrap();
+        match open(folder.path()) {
+            Ok(writer) => {
+                let head = writer.heads().unsafe_head.number.0;
+                assert!(head < 30, "cutting {cut} bytes off must cost a block");
+                assert_complete(&writer, head);
+            }
+            Err(error) => assert!(!error.to_string().is_empty()),
+        }
+    }
+}
+
+#[test]
+fn a_flipped_bit_is_an_error_or_a_shorter_chain_never_a_wrong_answer() {
+    for position in 1..12 {
+        let folder = tempfile::tempdir().unwrap();
+        let journals = grown_folder(folder.path(), 30);
+        let journal = journals.last().unwrap();
+        let offset = used_length(journal) * position / 12;
+        let mut file = std::fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(journal)
+            .unwrap();
+        file.seek(SeekFrom::Start(offset)).unwrap();
+        let mut byte = [0];
+        std::io::Read::read_exact(&mut file, &mut byte).unwrap();
+        file.seek(SeekFrom::Start(offset)).unwrap();
+        file.write_all(&[byte[0] ^ 0x10]).unwrap();
+        drop(file);
+        match open(folder.path()) {
+            Ok(writer) => assert_complete(&writer, writer.heads().unsafe_head.number.0),
+            Err(error) => println!("offset {offset}: {error}"),
+        }
+    }
+}
