@@ -14,10 +14,13 @@
 extern crate alloc;
 
 pub mod attributes;
+pub mod batcher_tx;
 pub mod block;
+pub mod commitment;
 pub mod config;
 pub mod deposit;
 pub mod execute;
 pub mod genesis;
 pub mod l1_info;
+pub mod output;
 pub mod state;
