@@ -301,3 +301,130 @@ fn check_order(blob_forks: &[L1BlobFork]) -> Result<(), L1ChainConfigError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The blob keys of geth's mainnet configuration, and two others.
+    const MAINNET_JSON: &str = r#"{
+        "chainId": 1, "londonBlock": 12965000, "terminalTotalDifficulty": 58750000000000000000000,
+        "cancunTime": 1710338135, "pragueTime": 1746612311, "osakaTime": 1764798551,
+        "bpo1Time": 1765290071, "bpo2Time": 1767747671,
+        "blobSchedule": {
+            "cancun": {"target": 3, "max": 6, "baseFeeUpdateFraction": 3338477},
+            "prague": {"target": 6, "max": 9, "baseFeeUpdateFraction": 5007716},
+            "osaka": {"target": 6, "max": 9, "baseFeeUpdateFraction": 5007716},
+            "bpo1": {"target": 10, "max": 15, "baseFeeUpdateFraction": 8346193},
+            "bpo2": {"target": 14, "max": 21, "baseFeeUpdateFraction": 11684671}
+        }
+    }"#;
+
+    #[test]
+    fn preset_and_geths_file_give_the_same_fees() {
+        let (preset, file) = (
+            L1ChainConfig::preset(1).unwrap(),
+            L1ChainConfig::from_json(MAINNET_JSON).unwrap(),
+        );
+        assert_eq!(preset.chain_id(), file.chain_id());
+        for fork in preset.blob_forks() {
+            for time in [fork.activation_time - 1, fork.activation_time] {
+                for excess in [0, 10_000_000, 150_000_000] {
+                    let fees = [&preset, &file].map(|config| config.blob_base_fee(time, Some(excess)));
+                    assert_eq!(fees[0], fees[1], "{:?} {time} {excess}", fork.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn each_fork_prices_by_its_own_fraction_from_its_first_second() {
+        let config = L1ChainConfig::preset(1).unwrap();
+        // e^10 is 22026.4…: ten update fractions of excess cost 22026 wei, under whatever fork the fraction belongs to.
+        for (time, fraction) in [
+            (1_746_612_310, 3_338_477),
+            (1_746_612_311, 5_007_716),
+            (1_765_290_070, 5_007_716),
+            (1_765_290_071, 8_346_193),
+            (1_767_747_671, 11_684_671),
+        ] {
+            assert_eq!(config.blob_base_fee(time, Some(10 * fraction)), 22_026, "{time}");
+        }
+    }
+
+    #[test]
+    fn no_excess_and_no_fork_cost_the_minimum() {
+        let config = L1ChainConfig::preset(1).unwrap();
+        assert_eq!(config.blob_base_fee(1_800_000_000, None), 1);
+        assert_eq!(config.blob_base_fee(1_700_000_000, Some(u64::MAX)), 1);
+        assert_eq!(config.blob_base_fee(1_800_000_000, Some(0)), 1);
+    }
+
+    #[test]
+    fn absurd_excess_saturates() {
+        let config = L1ChainConfig::preset(31_337).unwrap();
+        assert_eq!(config.blob_base_fee(0, Some(u64::MAX)), u128::MAX);
+    }
+
+    #[test]
+    fn development_chains_are_prague_from_genesis() {
+        for chain_id in [900, 1337, 31_337] {
+            let config = L1ChainConfig::preset(chain_id).unwrap();
+            assert_eq!(config.blob_base_fee(0, Some(10 * 5_007_716)), 22_026);
+        }
+        assert_eq!(L1ChainConfig::preset(902), None);
+    }
+
+    #[test]
+    fn written_file_reads_back() {
+        let config = L1ChainConfig::preset(900).unwrap();
+        let read = L1ChainConfig::from_json(&config.to_json()).unwrap();
+        assert_eq!(read.to_json(), config.to_json());
+        assert!(config.to_json().contains("\"pragueTime\": 0"));
+    }
+
+    #[test]
+    fn fork_without_its_own_parameters_keeps_the_ones_before() {
+        let json = MAINNET_JSON.replace(
+            "\"bpo1\": {\"target\": 10, \"max\": 15, \"baseFeeUpdateFraction\": 8346193},",
+            "",
+        );
+        let config = L1ChainConfig::from_json(&json).unwrap();
+        assert_eq!(config.blob_base_fee(1_765_290_071, Some(10 * 5_007_716)), 22_026);
+    }
+
+    #[test]
+    fn unusable_files_are_rejected() {
+        let error = |from: &str, to: &str| {
+            let json = MAINNET_JSON.replace(from, to);
+            assert_ne!(json, MAINNET_JSON);
+            L1ChainConfig::from_json(&json).unwrap_err()
+        };
+        assert!(matches!(
+            error("\"chainId\"", "chainId"),
+            L1ChainConfigError::Json(_)
+        ));
+        assert!(matches!(
+            error("\"prague\":", "\"praguE\":"),
+            L1ChainConfigError::MissingParams {
+                fork: L1BlobForkName::Prague,
+                time: 1_746_612_311
+            }
+        ));
+        assert!(matches!(
+            error("11684671", "0"),
+            L1ChainConfigError::UpdateFraction {
+                fork: L1BlobForkName::Bpo2
+            }
+        ));
+        assert!(matches!(
+            error("\"osakaTime\": 1764798551", "\"osakaTime\": 5"),
+            L1ChainConfigError::Order {
+                earlier: L1BlobForkName::Prague,
+                later: L1BlobForkName::Osaka,
+                later_time: 5,
+                ..
+            }
+        ));
+    }
+}

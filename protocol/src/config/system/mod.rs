@@ -307,3 +307,6 @@ fn u64_tail(word: &B256) -> u64 {
     let [.., a, b, c, d, e, f, g, h] = word.0;
     u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
+
+#[cfg(test)]
+mod tests;

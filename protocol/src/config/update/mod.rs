@@ -280,3 +280,6 @@ fn check(update_type: u8, word: B256, in_range: bool) -> Result<(), ConfigUpdate
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
