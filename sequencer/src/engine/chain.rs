@@ -5,7 +5,7 @@ use crate::store::{ChainReader, Heads, SafeDerivation, StateView, StoreError, St
 use alloy::primitives::B256;
 use parking_lot::{Mutex, RwLock};
 use std::{collections::VecDeque, sync::Arc};
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tributary_protocol::{
     block::{L1BlockNumber, L2BlockNumber, L2BlockRef},
     config::RollupConfig,
@@ -13,6 +13,9 @@ use tributary_protocol::{
 
 /// Decoded blocks kept in memory: followers, the batcher and wallets ask for the last few again and again.
 const CACHED_BLOCKS: usize = 128;
+
+/// Reorgs a listener may lag behind; each is rare and handled at once, so more means the listener is dead.
+const QUEUED_REORGS_MAX: usize = 16;
 
 /// Read access to blocks, state and heads.
 #[derive(Clone, Debug)]
@@ -28,7 +31,11 @@ struct Shared {
     pending: RwLock<Option<Arc<PendingBlock>>>,
     pending_tip: watch::Sender<PendingTip>,
     cache: Mutex<VecDeque<Arc<StoredBlock>>>,
+    abandoned: broadcast::Sender<Abandoned>,
 }
+
+/// Blocks taken off the unsafe chain together, lowest first. Their transactions were acknowledged and are owed another try.
+pub type Abandoned = Arc<Vec<Arc<StoredBlock>>>;
 
 impl Chain {
     pub(super) fn new(config: Arc<RollupConfig>, reader: ChainReader) -> Self {
@@ -41,6 +48,7 @@ impl Chain {
                 pending: RwLock::default(),
                 pending_tip: watch::Sender::default(),
                 cache: Mutex::default(),
+                abandoned: broadcast::Sender::new(QUEUED_REORGS_MAX),
             }),
         }
     }
@@ -134,6 +142,20 @@ impl Chain {
     #[must_use]
     pub fn subscribe_pending(&self) -> watch::Receiver<PendingTip> {
         self.shared.pending_tip.subscribe()
+    }
+
+    /// Hears of blocks that were taken off the unsafe chain.
+    #[must_use]
+    pub fn subscribe_abandoned(&self) -> broadcast::Receiver<Abandoned> {
+        self.shared.abandoned.subscribe()
+    }
+
+    /// Tells listeners of blocks taken off the unsafe chain. Called by the writer alone.
+    pub(super) fn announce_abandoned(&self, blocks: Vec<Arc<StoredBlock>>) {
+        if !blocks.is_empty() {
+            // No listener, nobody to tell.
+            self.shared.abandoned.send(Arc::new(blocks)).ok();
+        }
     }
 
     /// Shows `pending` to readers. Called by the builder alone.

@@ -8,12 +8,14 @@
 //! Commands run one after the other on a thread of their own, so no two of them see the chain in between. A block is on disk
 //! before anyone is told about it.
 
+mod apply;
 mod chain;
+mod derivation;
 mod pending;
 mod writer;
 
 pub use self::{
-    chain::Chain,
+    chain::{Abandoned, Chain},
     pending::{PendingBlock, PendingTip, PendingTransaction},
     writer::{Engine, EngineError, EngineSettings},
 };

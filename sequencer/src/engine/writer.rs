@@ -1,17 +1,24 @@
 //! The engine's thread and its handle: commands in, committed chain out.
 
 use super::Chain;
-use crate::store::{ChainWriter, Store, StoreError, StoredBlock};
+use crate::store::{ChainWriter, SafeDerivation, Store, StoreError, StoredBlock};
+use alloy::primitives::B256;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
+use tributary_derivation::driver::Applied;
 use tributary_protocol::{
+    attributes::BlockAttributes,
     block::{BlockRefError, L1BlockId, L2BlockNumber, L2BlockRef},
-    config::RollupConfig,
-    execute::BlockOutcome,
+    config::{RollupConfig, SystemConfigReadError},
+    execute::{BlockOutcome, ExecuteError},
 };
 
 /// Commands that may wait. Builder and derivation each wait for their answer, so the queue holds a handful at most.
 const QUEUED_COMMANDS_MAX: usize = 64;
+
+/// Abandoned blocks whose transactions are offered to the pool again: far more than any reorg before L1 finality abandons, and
+/// bounded, since all of them are in memory at once.
+const ABANDONED_TOLD_MAX: usize = 4096;
 
 /// What the operator chooses about the engine.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +51,39 @@ pub enum EngineError {
         /// What the rules say.
         source: BlockRefError,
     },
+    /// No block has these attributes. Nothing has changed.
+    #[error("attributes for block {number} make no valid block: {source}")]
+    InvalidAttributes {
+        /// Number of the block they were for.
+        number: L2BlockNumber,
+        /// What is wrong with them.
+        source: Box<ExecuteError>,
+    },
+    /// Attributes were given for a parent that is not on our chain (any more).
+    #[error("attributes build on {parent} at {number}, which is not on our chain")]
+    UnknownParent {
+        /// Number of the parent.
+        number: L2BlockNumber,
+        /// Hash of the parent.
+        parent: B256,
+    },
+    /// Attributes contradict a safe block; what L1 says once it cannot unsay, so this node or its L1 is broken.
+    #[error("attributes contradict block {number}, which is safe")]
+    ContradictsSafe {
+        /// Number of the safe block.
+        number: L2BlockNumber,
+    },
+    /// Execution failed for a reason that is not the block's.
+    #[error("block {number} could not be executed: {source}")]
+    Execution {
+        /// Number of the block.
+        number: L2BlockNumber,
+        /// What failed.
+        source: Box<ExecuteError>,
+    },
+    /// A block of ours does not say which system configuration it was built under.
+    #[error(transparent)]
+    SystemConfig(#[from] SystemConfigReadError),
     /// The engine has stopped, after a failed write or at shutdown.
     #[error("the engine has stopped")]
     Stopped,
@@ -55,8 +95,10 @@ impl EngineError {
     pub const fn is_refusal(&self) -> bool {
         match self {
             Self::Store(error) => error.is_refusal(),
-            Self::BlockRef { .. } => true,
-            Self::Stopped => false,
+            Self::BlockRef { .. } | Self::InvalidAttributes { .. } | Self::UnknownParent { .. } => true,
+            Self::ContradictsSafe { .. } | Self::Execution { .. } | Self::SystemConfig(_) | Self::Stopped => {
+                false
+            }
         }
     }
 }
@@ -68,6 +110,8 @@ enum Command {
     RevertUnsafeTo(L2BlockNumber, Answer<()>),
     SetSafe(L2BlockRef, L1BlockId, Answer<()>),
     SetFinalized(L2BlockRef, Answer<()>),
+    Apply(Box<BlockAttributes>, L2BlockRef, Answer<Applied>),
+    ResetTo(L2BlockRef, SafeDerivation, Answer<()>),
 }
 
 /// Handle to the single writer.
@@ -152,6 +196,29 @@ impl Engine {
             .await
     }
 
+    /// Makes the block with these attributes the child of `parent`: keeps the one that is there if its inputs are equal, else
+    /// executes the attributes and abandons what followed `parent`.
+    ///
+    /// # Errors
+    /// [`EngineError::InvalidAttributes`] when no such block exists; the chain is then as it was.
+    pub async fn apply(
+        &self,
+        attributes: BlockAttributes,
+        parent: L2BlockRef,
+    ) -> Result<Applied, EngineError> {
+        self.ask(|answer| Command::Apply(Box::new(attributes), parent, answer))
+            .await
+    }
+
+    /// After an L1 reorg: moves the safe head back and abandons every block above `unsafe_head`.
+    ///
+    /// # Errors
+    /// When a head would leave the chain or the order of the heads.
+    pub async fn reset_to(&self, unsafe_head: L2BlockRef, safe: SafeDerivation) -> Result<(), EngineError> {
+        self.ask(|answer| Command::ResetTo(unsafe_head, safe, answer))
+            .await
+    }
+
     /// Resolves when the writer's thread has ended.
     pub async fn stopped(&self) {
         self.commands.closed().await;
@@ -168,33 +235,34 @@ impl Engine {
 }
 
 /// What the writer's thread owns.
-struct Owner {
-    config: Arc<RollupConfig>,
-    writer: ChainWriter,
-    chain: Chain,
+pub(super) struct Owner {
+    pub(super) config: Arc<RollupConfig>,
+    pub(super) writer: ChainWriter,
+    pub(super) chain: Chain,
 }
 
 impl Owner {
     fn run(mut self, mut queue: mpsc::Receiver<Command>) {
         while let Some(command) = queue.blocking_recv() {
-            if let Err(cause) = self.carry_out(command) {
-                tracing::error!(target: "sequencer", %cause, "the engine stops: the store failed");
+            if !self.carry_out(command) {
                 return;
             }
         }
     }
 
-    /// Carries out one command and answers it; an error is one after which nothing may be written any more.
-    fn carry_out(&mut self, command: Command) -> Result<(), StoreError> {
+    /// Carries out one command and answers it; false when nothing may be written any more.
+    fn carry_out(&mut self, command: Command) -> bool {
         match command {
             Command::CommitUnsafe(outcome, answer) => reply(answer, self.commit(*outcome)),
             Command::RevertUnsafeTo(number, answer) => reply(answer, self.revert_to(number)),
             Command::SetSafe(head, derived_from, answer) => reply(answer, self.set_safe(head, derived_from)),
             Command::SetFinalized(head, answer) => reply(answer, self.set_finalized(head)),
+            Command::Apply(attributes, parent, answer) => reply(answer, self.apply(&attributes, &parent)),
+            Command::ResetTo(unsafe_head, safe, answer) => reply(answer, self.reset_to(&unsafe_head, safe)),
         }
     }
 
-    fn commit(&mut self, outcome: BlockOutcome) -> Result<L2BlockRef, EngineError> {
+    pub(super) fn commit(&mut self, outcome: BlockOutcome) -> Result<L2BlockRef, EngineError> {
         let reference = block_ref(&self.config, &outcome)?;
         self.writer.commit(&outcome, reference)?;
         self.chain.remember(Arc::new(StoredBlock {
@@ -208,9 +276,17 @@ impl Owner {
         Ok(reference)
     }
 
-    fn revert_to(&mut self, number: L2BlockNumber) -> Result<(), EngineError> {
+    /// Takes blocks back and tells who wants to know which; readers see each step.
+    pub(super) fn revert_to(&mut self, number: L2BlockNumber) -> Result<(), EngineError> {
+        let head = self.writer.heads().unsafe_head.number;
+        let mut abandoned = Vec::new();
+        for above in ((number.0 + 1)..=head.0).take(ABANDONED_TOLD_MAX) {
+            abandoned.extend(self.chain.block_by_number(L2BlockNumber(above))?);
+        }
         self.writer.revert_to(number)?;
-        self.publish()
+        self.publish()?;
+        self.chain.announce_abandoned(abandoned);
+        Ok(())
     }
 
     fn set_safe(&mut self, head: L2BlockRef, derived_from: L1BlockId) -> Result<(), EngineError> {
@@ -229,20 +305,16 @@ impl Owner {
     }
 }
 
-/// Answers whoever asked, and passes on an error after which the writer must not go on.
-fn reply<T>(answer: Answer<T>, result: Result<T, EngineError>) -> Result<(), StoreError> {
-    match result {
-        Err(EngineError::Store(error)) if !error.is_refusal() => {
-            // Who asked learns from the closed queue that the engine has stopped.
-            drop(answer);
-            Err(error)
-        }
-        result => {
-            // Nobody waiting any more is no reason not to have done it.
-            answer.send(result).ok();
-            Ok(())
-        }
+/// Answers whoever asked. False after an error with which the writer must not go on.
+fn reply<T>(answer: Answer<T>, result: Result<T, EngineError>) -> bool {
+    let fatal = result.as_ref().err().filter(|error| !error.is_refusal());
+    if let Some(cause) = fatal {
+        tracing::error!(target: "sequencer", %cause, "the engine stops");
     }
+    let goes_on = fatal.is_none();
+    // Nobody waiting any more is no reason not to have done it.
+    answer.send(result).ok();
+    goes_on
 }
 
 /// Where the block stands, from its L1-attributes transaction.
