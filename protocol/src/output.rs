@@ -33,7 +33,7 @@ pub fn output_v0(state_root: B256, withdrawals_storage_root: B256, block_hash: B
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloy_primitives::hex;
+    use alloy_primitives::{b256, hex};
 
     #[test]
     fn golden_preimage_and_root() {
@@ -45,7 +45,10 @@ mod tests {
         );
         let [state, storage, block] = [0x11, 0x22, 0x33].map(B256::repeat_byte);
         assert_eq!(output_v0(state, storage, block), preimage);
-        assert_eq!(output_root(state, storage, block), keccak256(preimage));
+        assert_eq!(
+            output_root(state, storage, block),
+            b256!("d50bf2ff34ced71be0d2f0be7c2433c6b39d9c3b16c95daf1ed6f24b7578a3b2")
+        );
         assert_ne!(
             output_root(state, storage, block),
             output_root(storage, state, block)

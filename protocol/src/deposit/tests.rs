@@ -82,7 +82,7 @@ fn creation_ignores_the_recipient() {
 #[test]
 fn malformed_logs_are_rejected() {
     type Mutation = fn(&mut Vec<B256>, &mut Vec<u8>);
-    let cases: [(&str, Mutation, DepositError); 14] = [
+    let cases: [(&str, Mutation, DepositError); 15] = [
         (
             "no topics",
             |t, _| t.clear(),
@@ -129,6 +129,14 @@ fn malformed_logs_are_rejected() {
             DepositError::Length {
                 found: U256::from(76),
                 available: 128,
+            },
+        ),
+        (
+            "exactly one word of padding",
+            |_, d| d[63] = 64,
+            DepositError::Length {
+                found: U256::from(64),
+                available: 96,
             },
         ),
         (

@@ -1,0 +1,79 @@
+//! The golden vectors in `docs/wire.md` are what the code reads and writes: the page cannot rot unnoticed.
+
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use op_alloy_consensus::TxDeposit;
+use tributary_protocol::{
+    batcher_tx::BatcherTx,
+    commitment::Commitment,
+    config::ConfigUpdate,
+    deposit::{decode_transaction_deposited, encode_transaction_deposited, user_source_hash},
+    l1_info::L1Info,
+    output::{output_root, output_v0},
+};
+
+const WIRE: &str = include_str!("../../docs/wire.md");
+
+/// The bytes of the block that starts with "```vector `name`".
+fn vector(name: &str) -> Bytes {
+    let start = format!("```vector {name}\n");
+    let (_, rest) = WIRE
+        .split_once(&start)
+        .unwrap_or_else(|| panic!("docs/wire.md has no vector {name}"));
+    let (hex_lines, _) = rest.split_once("```").expect("the block ends");
+    let digits: String = hex_lines.split_whitespace().collect();
+    hex::decode(&digits)
+        .unwrap_or_else(|error| panic!("vector {name}: {error}"))
+        .into()
+}
+
+#[test]
+fn deposit_log_is_as_documented() {
+    let deposit = TxDeposit {
+        source_hash: user_source_hash(B256::ZERO, 0),
+        from: Address::repeat_byte(0xaa),
+        to: TxKind::Call(Address::repeat_byte(0xbb)),
+        mint: 3,
+        value: U256::from(2),
+        gas_limit: 21_000,
+        is_system_transaction: false,
+        input: Bytes::from_static(&[0xc0, 0xff, 0xee]),
+    };
+    let log = encode_transaction_deposited(Address::ZERO, &deposit);
+    assert_eq!(log.data.data, vector("deposit-log-data"));
+    assert_eq!(decode_transaction_deposited(&log, B256::ZERO, 0), Ok(deposit));
+}
+
+#[test]
+fn l1_attributes_are_as_documented() {
+    let bytes = vector("l1-attributes-jovian");
+    let info = L1Info::decode(&bytes).unwrap();
+    assert_eq!((info.base_fee_scalar, info.blob_base_fee_scalar), (5, 6));
+    assert_eq!(
+        (info.sequence_number, info.time, info.number),
+        (3, 0x6553_f100, 0x0102)
+    );
+    assert_eq!((info.operator_fee_scalar, info.operator_fee_constant), (8, 9));
+    assert_eq!(info.da_footprint_gas_scalar, Some(400));
+    assert_eq!(info.encode(), bytes);
+}
+
+#[test]
+fn config_update_is_as_documented() {
+    let log = ConfigUpdate::GasLimit(30_000_000).encode(Address::ZERO);
+    assert_eq!(log.data.data, vector("config-update-gas-limit"));
+}
+
+#[test]
+fn commitment_is_as_documented() {
+    let tx = BatcherTx::Commitment(Commitment::local(b"hello").unwrap());
+    let bytes = vector("batcher-tx-commitment");
+    assert_eq!(tx.encode(), bytes);
+    assert_eq!(BatcherTx::decode(&bytes), Ok(tx));
+}
+
+#[test]
+fn output_root_is_as_documented() {
+    let [state, storage, block] = [0x11, 0x22, 0x33].map(B256::repeat_byte);
+    assert_eq!(output_v0(state, storage, block)[..], vector("output-v0"));
+    assert_eq!(output_root(state, storage, block)[..], vector("output-root"));
+}
