@@ -13,9 +13,8 @@
 use super::{
     BlockOutcome,
     changes::state_changes,
-    env::block_env,
+    env::evm_env,
     error::{ExecuteError, FatalError, InvalidTransaction, TxError},
-    forks::ForkSchedule,
     header::{HeaderError, next_header},
 };
 use crate::{
@@ -24,7 +23,7 @@ use crate::{
     config::RollupConfig,
     state::{TrieReader, trie},
 };
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
 use alloy_consensus::{
     BlockBody, Header, Sealed, TxReceipt,
     proofs::{calculate_receipt_root, calculate_transaction_root},
@@ -64,10 +63,12 @@ impl<S> BlockState for S where S: DatabaseRef<Error: core::error::Error + Send +
 type Executor<S> = OpBlockExecutor<
     OpEvm<State<WrapDatabaseRef<S>>, NoOpInspector, PrecompilesMap, OpTx>,
     OpAlloyReceiptBuilder,
-    ForkSchedule,
+    Arc<RollupConfig>,
 >;
 
 /// A block in the making, on top of `state`.
+///
+/// It stays on the thread it was made on: revm's call frames share memory through `Rc`. What comes out of it may travel.
 #[expect(missing_debug_implementations, reason = "the EVM inside has none")]
 pub struct BlockBuilder<S: BlockState> {
     executor: Executor<S>,
@@ -116,7 +117,7 @@ impl<S: BlockState> BlockBuilder<S> {
             .build();
         state.block_hashes.insert(parent.number, parent.hash());
 
-        let evm = OpEvmFactory::<OpTx>::default().create_evm(state, block_env(config, &header));
+        let evm = OpEvmFactory::<OpTx>::default().create_evm(state, evm_env(config, &header));
         let context = OpBlockExecutionCtx {
             parent_hash: parent.hash(),
             parent_beacon_block_root: header.parent_beacon_block_root,
@@ -125,7 +126,7 @@ impl<S: BlockState> BlockBuilder<S> {
         let mut executor = OpBlockExecutor::new(
             evm,
             context,
-            ForkSchedule::of(config),
+            Arc::new(config.clone()),
             OpAlloyReceiptBuilder::default(),
         );
         // Whatever fails here, no transaction is to blame.

@@ -10,7 +10,6 @@
 //! A block's base fee follows from its parent alone: the parent's `extraData`, gas used and, from Jovian on, its DA footprint,
 //! which stands in `blobGasUsed`. Specification: Holocene and Jovian, "Execution engine".
 
-use super::forks::ForkSchedule;
 use crate::{attributes::BlockAttributes, config::RollupConfig};
 use alloy_consensus::{BlockHeader, EMPTY_OMMER_ROOT_HASH, Header, Sealed};
 use alloy_eips::{
@@ -40,19 +39,11 @@ pub enum HeaderError {
         /// Height of the parent.
         number: u64,
         /// What is wrong.
-        error: EIP1559ParamError,
+        error: FeeParametersError,
     },
-    /// Denominator and elasticity must both be set, or both be zero in attributes.
-    #[error("EIP-1559 denominator {denominator} and elasticity {elasticity} must not be zero")]
-    ZeroParameter {
-        /// Base-fee change denominator.
-        denominator: u32,
-        /// Gas limit divided by gas target.
-        elasticity: u32,
-    },
-    /// The chain's default parameters do not fit a header.
-    #[error("the chain's EIP-1559 defaults are unusable: {0}")]
-    Defaults(EIP1559ParamError),
+    /// The attributes, or the chain's defaults they stand for, hold no usable parameters.
+    #[error("EIP-1559 parameters are unusable: {0}")]
+    Parameters(FeeParametersError),
     /// A minimum base fee belongs in the attributes from Jovian on, and only then.
     #[error("minimum base fee is {found:?}, Jovian is active: {jovian}")]
     MinBaseFee {
@@ -68,6 +59,22 @@ pub enum HeaderError {
         number: u64,
         /// Name of the field in JSON.
         field: &'static str,
+    },
+}
+
+/// Why EIP-1559 parameters cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FeeParametersError {
+    /// Wrong length or version, or a value too large for its field.
+    #[error(transparent)]
+    Encoding(#[from] EIP1559ParamError),
+    /// Both are divisors.
+    #[error("denominator {denominator} and elasticity {elasticity} must not be zero")]
+    Zero {
+        /// Base-fee change denominator.
+        denominator: u32,
+        /// Gas limit divided by gas target.
+        elasticity: u32,
     },
 }
 
@@ -88,18 +95,26 @@ impl FeeParameters {
     /// # Errors
     /// If length or version are not those of the fork, or a parameter is zero.
     pub fn from_header(config: &RollupConfig, header: &Header) -> Result<Self, HeaderError> {
-        let decoded = if ForkSchedule::of(config).jovian(header.timestamp) {
-            decode_jovian_extra_data(&header.extra_data)
-        } else {
-            decode_holocene_extra_data(&header.extra_data)
-                .map(|(elasticity, denominator)| (elasticity, denominator, 0))
-        };
-        let (elasticity, denominator, min_base_fee) = decoded.map_err(|error| HeaderError::ExtraData {
+        let jovian = config.is_jovian(header.timestamp);
+        Self::decode(jovian, &header.extra_data).map_err(|error| HeaderError::ExtraData {
             number: header.number,
             error,
-        })?;
+        })
+    }
+
+    /// Reads `extraData` in Jovian's form or in the one before it.
+    ///
+    /// # Errors
+    /// If length or version are not those of the form, or a parameter is zero.
+    pub fn decode(jovian: bool, extra_data: &[u8]) -> Result<Self, FeeParametersError> {
+        let (elasticity, denominator, min_base_fee) = if jovian {
+            decode_jovian_extra_data(extra_data)?
+        } else {
+            let (elasticity, denominator) = decode_holocene_extra_data(extra_data)?;
+            (elasticity, denominator, 0)
+        };
         if denominator == 0 || elasticity == 0 {
-            return Err(HeaderError::ZeroParameter {
+            return Err(FeeParametersError::Zero {
                 denominator,
                 elasticity,
             });
@@ -123,7 +138,7 @@ pub fn next_base_fee(config: &RollupConfig, parent: &Header) -> Result<u64, Head
         field,
     };
     let base_fee = parent.base_fee_per_gas.ok_or(missing("baseFeePerGas"))?;
-    let gas_metered = if ForkSchedule::of(config).jovian(parent.timestamp) {
+    let gas_metered = if config.is_jovian(parent.timestamp) {
         let footprint = parent.blob_gas_used.ok_or(missing("blobGasUsed"))?;
         parent.gas_used.max(footprint)
     } else {
@@ -141,32 +156,24 @@ pub fn next_base_fee(config: &RollupConfig, parent: &Header) -> Result<u64, Head
 /// `extraData` of a block with these attributes.
 ///
 /// # Errors
-/// If one parameter is zero and the other is not, or the minimum base fee does not belong to the fork.
+/// If a parameter is zero (all zero stands for the chain's defaults), or the minimum base fee does not belong to the fork.
 pub fn extra_data(config: &RollupConfig, attributes: &BlockAttributes) -> Result<Bytes, HeaderError> {
-    check_parameters(attributes.eip1559_params)?;
-    let jovian = ForkSchedule::of(config).jovian(attributes.timestamp);
+    let jovian = config.is_jovian(attributes.timestamp);
     let defaults = BaseFeeParams::new(
         config.chain_op_config.eip1559_denominator_canyon.into(),
         config.chain_op_config.eip1559_elasticity.into(),
     );
-    match (jovian, attributes.min_base_fee) {
+    let encoded = match (jovian, attributes.min_base_fee) {
         (false, None) => encode_holocene_extra_data(attributes.eip1559_params, defaults),
         (true, Some(min)) => encode_jovian_extra_data(attributes.eip1559_params, defaults, min),
         (jovian, found) => return Err(HeaderError::MinBaseFee { found, jovian }),
-    }
-    .map_err(HeaderError::Defaults)
-}
-
-/// All zero stands for the chain's defaults; a single zero could never be divided by.
-fn check_parameters(parameters: B64) -> Result<(), HeaderError> {
-    let (elasticity, denominator) = op_alloy_consensus::decode_eip_1559_params(parameters);
-    if (elasticity == 0) == (denominator == 0) {
-        return Ok(());
-    }
-    Err(HeaderError::ZeroParameter {
-        denominator,
-        elasticity,
-    })
+    };
+    let checked = encoded.map_err(FeeParametersError::from).and_then(|bytes| {
+        // The child of this block will have to read what is written here.
+        FeeParameters::decode(jovian, &bytes)?;
+        Ok(bytes)
+    });
+    checked.map_err(HeaderError::Parameters)
 }
 
 /// The header of the child as far as it is known before anything executes; roots, bloom and gas are still empty.

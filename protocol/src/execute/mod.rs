@@ -12,13 +12,15 @@ mod builder;
 mod changes;
 mod env;
 mod error;
-mod forks;
 mod header;
+
+#[cfg(test)]
+mod tests;
 
 pub use builder::{BlockBuilder, BlockState, TxResult};
 pub use env::{evm_env, next_evm_env};
 pub use error::{ExecuteError, FatalError, InvalidTransaction, TxError};
-pub use header::{FeeParameters, HeaderError, extra_data, next_base_fee, next_header};
+pub use header::{FeeParameters, FeeParametersError, HeaderError, extra_data, next_base_fee, next_header};
 
 use crate::{
     attributes::BlockAttributes,

@@ -40,6 +40,9 @@ pub(super) fn update<R: TrieReader>(
     root: B256,
     changes: BTreeMap<B256, Option<Vec<u8>>>,
 ) -> Result<Updated, TrieError> {
+    if changes.is_empty() {
+        return Ok((root, BTreeMap::new()));
+    }
     let changes: Vec<Change> = changes
         .into_iter()
         .map(|(key, value)| Change {

@@ -1,0 +1,6 @@
+//! The state transition on a small chain in memory, in both profiles.
+
+mod blocks;
+mod fees;
+mod fixture;
+mod refusals;
