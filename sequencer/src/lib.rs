@@ -6,6 +6,9 @@
 //!                         derivation (safe and finalized heads)
 //! ```
 
+pub mod builder;
+pub mod clock;
 pub mod engine;
 pub mod health;
+pub mod origin_selector;
 pub mod store;
