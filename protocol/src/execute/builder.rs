@@ -6,9 +6,10 @@
 //!  finish       changes -> trie -> header -> block
 //! ```
 //!
-//! Invariant: a transaction that is refused leaves no trace. revm keeps what a failed validation loaded, as warm and as journaled
-//! (op-revm leaves discarding to its caller), and the next transaction would be charged for another's cold reads. So after every
-//! refusal the journal is emptied and the fee parameters are read anew. Block hashes must not depend on what was refused.
+//! Invariant: a transaction that is refused leaves no trace, and block hashes do not depend on what was refused. What a failed
+//! validation loaded must not stay warm in the journal, or the next transaction is charged as if the accounts were its own. revm 38
+//! empties the journal after a failure; op-revm's handler alone does not, and a sequencer once sealed invalid blocks over that, so
+//! the builder does not rely on it: see `forget_refused`, and the test that interleaves refusals with valid transactions.
 
 use super::{
     BlockOutcome,
@@ -196,6 +197,7 @@ impl<S: BlockState> BlockBuilder<S> {
         Ok(summary(receipt, gas_used, result, state))
     }
 
+    /// Empties the journal and has the fee parameters read anew, whatever the EVM did about them itself.
     fn forget_refused(&mut self) {
         let context = self.executor.evm.ctx_mut();
         context.journaled_state.finalize();

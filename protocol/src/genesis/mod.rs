@@ -11,6 +11,8 @@
 //! parameters in the form of the newest active fork. The same JSON gives the same hash everywhere.
 
 mod parts;
+#[cfg(test)]
+mod tests;
 
 pub use parts::GenesisParts;
 

@@ -26,6 +26,7 @@ use alloc::{
 use alloy_primitives::{Address, B256, U256, keccak256};
 use alloy_rlp::Decodable;
 use alloy_trie::{EMPTY_ROOT_HASH, Nibbles, TrieAccount};
+use core::fmt;
 use node::Nodes;
 
 /// What [`update`] found.
@@ -39,49 +40,60 @@ pub struct TrieOutcome {
     pub changes: TrieChanges,
 }
 
+/// Where a node belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeAt {
+    /// Hashed address of the storage trie; `None` for the account trie.
+    pub owner: Option<B256>,
+    /// Nibbles from the root of that trie.
+    pub path: Nibbles,
+}
+
+impl fmt::Display for NodeAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.owner {
+            None => write!(f, "account trie node at /")?,
+            Some(owner) => write!(f, "storage trie node of {owner} at /")?,
+        }
+        self.path.iter().try_for_each(|nibble| write!(f, "{nibble:x}"))
+    }
+}
+
 /// Why the trie could not be read or changed. All of these mean that the store is damaged or failing: halt.
 #[derive(Debug, thiserror::Error)]
 pub enum TrieError {
     /// The reader failed; whether there is a node is unknown.
-    #[error("trie node of {owner:?} at {path:?} could not be read")]
+    #[error("{at} could not be read")]
     Read {
-        /// Hashed address of the storage trie; `None` for the account trie.
-        owner: Option<B256>,
-        /// Path of the node.
-        path: Nibbles,
+        /// Where the node belongs.
+        at: Box<NodeAt>,
         /// The reader's error.
         #[source]
         source: Box<dyn core::error::Error + Send + Sync>,
     },
     /// A parent names a node that is not there.
-    #[error("trie node {hash} of {owner:?} at {path:?} is missing")]
+    #[error("{at} is missing, its parent names {hash}")]
     MissingNode {
-        /// Hashed address of the storage trie; `None` for the account trie.
-        owner: Option<B256>,
-        /// Path of the node.
-        path: Nibbles,
+        /// Where the node belongs.
+        at: Box<NodeAt>,
         /// What its parent says it hashes to.
         hash: B256,
     },
     /// The node at a path is not the one its parent names: the state is half written.
-    #[error("trie node of {owner:?} at {path:?} hashes to {found}, its parent names {expected}")]
+    #[error("{at} hashes to {found}, its parent names {expected}")]
     WrongNode {
-        /// Hashed address of the storage trie; `None` for the account trie.
-        owner: Option<B256>,
-        /// Path of the node.
-        path: Nibbles,
+        /// Where the node belongs.
+        at: Box<NodeAt>,
         /// What its parent says it hashes to.
         expected: B256,
         /// What it hashes to.
         found: B256,
     },
     /// A node has the right hash but is not a node of a trie with 32-byte keys.
-    #[error("trie node of {owner:?} at {path:?} is malformed")]
+    #[error("{at} is malformed")]
     MalformedNode {
-        /// Hashed address of the storage trie; `None` for the account trie.
-        owner: Option<B256>,
-        /// Path of the node.
-        path: Nibbles,
+        /// Where the node belongs.
+        at: Box<NodeAt>,
     },
     /// A leaf does not hold an account or a storage value.
     #[error("trie value of {owner:?} under {key} is malformed")]

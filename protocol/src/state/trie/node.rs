@@ -3,7 +3,7 @@
 //! A node refers to a child either by what is stored (a hash, or the child's own RLP where that is shorter than 32 bytes) or by
 //! an [`Open`](Child::Open) node that was read or made and is not encoded yet. Only nodes on the way to a changed key are opened.
 
-use super::TrieError;
+use super::{NodeAt, TrieError};
 use crate::state::TrieReader;
 use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use alloy_primitives::{B256, Bytes, keccak256};
@@ -121,10 +121,7 @@ impl<'a, R: TrieReader> Nodes<'a, R> {
         path: &Nibbles,
         reference: &RlpNode,
     ) -> Result<(Node, Option<Bytes>), TrieError> {
-        let malformed = || TrieError::MalformedNode {
-            owner: self.owner,
-            path: *path,
-        };
+        let malformed = || TrieError::MalformedNode { at: self.at(path) };
         let Some(hash) = reference.as_hash() else {
             let node = Node::decode(reference, path).ok_or_else(malformed)?;
             return Ok((node, None));
@@ -138,26 +135,33 @@ impl<'a, R: TrieReader> Nodes<'a, R> {
         if let Some(rlp) = self.checked.borrow().get(path) {
             return Ok(rlp.clone());
         }
-        let (owner, path) = (self.owner, *path);
         let rlp = self
             .reader
-            .trie_node(owner, &path, hash)
+            .trie_node(self.owner, path, hash)
             .map_err(|source| TrieError::Read {
-                owner,
-                path,
+                at: self.at(path),
                 source: Box::new(source),
             })?
-            .ok_or(TrieError::MissingNode { owner, path, hash })?;
+            .ok_or_else(|| TrieError::MissingNode {
+                at: self.at(path),
+                hash,
+            })?;
         let found = keccak256(&rlp);
         if found != hash {
             return Err(TrieError::WrongNode {
-                owner,
-                path,
+                at: self.at(path),
                 expected: hash,
                 found,
             });
         }
-        self.checked.borrow_mut().insert(path, rlp.clone());
+        self.checked.borrow_mut().insert(*path, rlp.clone());
         Ok(rlp)
+    }
+
+    fn at(&self, path: &Nibbles) -> Box<NodeAt> {
+        Box::new(NodeAt {
+            owner: self.owner,
+            path: *path,
+        })
     }
 }

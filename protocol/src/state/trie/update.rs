@@ -244,7 +244,7 @@ impl<R: TrieReader> Update<'_, '_, R> {
             Node::Branch(children) => {
                 let mut stack = Vec::with_capacity(children.len());
                 let mut mask = TrieMask::default();
-                for (nibble, child) in (0u8..).zip(children.into_iter()) {
+                for (nibble, child) in (0u8..).zip(*children) {
                     if let Some(child) = child {
                         let below = path.join(&Nibbles::from_nibbles([nibble]));
                         stack.push(self.commit(child, &below));
