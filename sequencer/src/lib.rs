@@ -10,5 +10,6 @@ pub mod builder;
 pub mod clock;
 pub mod engine;
 pub mod health;
+pub mod l1_view;
 pub mod origin_selector;
 pub mod store;

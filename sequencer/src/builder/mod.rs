@@ -1,5 +1,343 @@
 //! Builds unsafe blocks: opens a block, executes transactions as they arrive, seals on time.
+//!
+//! ```text
+//!  L1View --origin--> attributes --> OpenBlock <--- pool (best first, as they arrive)
+//!                                        | wall clock reaches the block's timestamp
+//!                                        v
+//!                                     outcome --> engine (on disk, then announced)
+//! ```
+//! Block n is open from n-1's timestamp to its own. A sequencer that is behind builds back to back, each block with what the pool
+//! holds, until it has caught up with the clock. If the unsafe head moves under an open block (derivation put another block
+//! there), the block is abandoned and the next one starts on the new head; what it had executed comes again from the pool.
 
+mod open_block;
+pub mod reserve;
 pub mod source;
 
 pub use source::{BlockTransactions, NoTransactions, PoolTransaction, TransactionSource};
+
+use self::open_block::{Added, OpenBlock};
+use crate::{
+    clock::Clock,
+    engine::{Chain, Engine, EngineError},
+    l1_view::L1View,
+    origin_selector::{OriginChoice, WaitReason, choose_origin},
+    store::{StoreError, StoredBlock},
+};
+use core::time::Duration;
+use std::{sync::Arc, time::Instant};
+use tributary_protocol::{
+    attributes::BlockAttributes,
+    block::{L2BlockNumber, L2BlockRef},
+    config::{L1ChainConfig, RollupConfig, SystemConfig, SystemConfigReadError},
+    execute::{ExecuteError, FatalError},
+};
+
+/// How long a builder that is behind waits for an L1 block it knows to exist before it goes on with the origin it has.
+const NEXT_ORIGIN_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a builder that cannot build waits before it looks again, if nothing wakes it before.
+const IDLE_RECHECK: Duration = Duration::from_secs(1);
+
+/// What the operator chooses about building.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BuilderSettings {
+    /// L1 blocks that must follow an L1 block before it is adopted as origin.
+    pub l1_confirmations: u64,
+}
+
+/// Why building had to stop for good.
+#[derive(Debug, thiserror::Error)]
+pub enum BuilderError {
+    /// The engine refused for good or has stopped.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The chain could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A block of ours does not say which system configuration it was built under.
+    #[error(transparent)]
+    SystemConfig(#[from] SystemConfigReadError),
+    /// A block of attributes that we made ourselves could not be built.
+    #[error("block {number} could not be built: {source}")]
+    Execute {
+        /// Number of the block.
+        number: L2BlockNumber,
+        /// What failed.
+        source: Box<ExecuteError>,
+    },
+    /// The unsafe head is not in the store.
+    #[error("the unsafe head {0} is not in the store")]
+    MissingHead(L2BlockNumber),
+}
+
+/// What one step came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A block was committed.
+    Built(L2BlockRef),
+    /// No block can be built now.
+    Waiting(WaitReason),
+    /// The unsafe head moved, or building was stopped; nothing was committed.
+    Abandoned,
+}
+
+/// The sequencing loop. Runs on a thread of its own, since executing must not hold up anyone else.
+pub struct Builder {
+    engine: Engine,
+    l1: L1View,
+    l1_config: Arc<L1ChainConfig>,
+    source: Arc<dyn TransactionSource>,
+    clock: Arc<dyn Clock>,
+    settings: BuilderSettings,
+    stopped: tokio_util::sync::CancellationToken,
+}
+
+impl core::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Builder").finish_non_exhaustive()
+    }
+}
+
+impl Builder {
+    /// A builder that stops when `stopped` is cancelled.
+    #[must_use]
+    pub const fn new(
+        engine: Engine,
+        l1: L1View,
+        l1_config: Arc<L1ChainConfig>,
+        source: Arc<dyn TransactionSource>,
+        clock: Arc<dyn Clock>,
+        settings: BuilderSettings,
+        stopped: tokio_util::sync::CancellationToken,
+    ) -> Self {
+        Self {
+            engine,
+            l1,
+            l1_config,
+            source,
+            clock,
+            settings,
+            stopped,
+        }
+    }
+
+    /// Builds until stopped.
+    ///
+    /// # Errors
+    /// When building cannot go on; the node halts then.
+    pub async fn run(self) -> Result<(), BuilderError> {
+        let mut waiting = None;
+        while !self.stopped.is_cancelled() {
+            match self.step().await? {
+                Step::Waiting(reason) => {
+                    if waiting.replace(reason) != Some(reason) {
+                        tracing::warn!(target: "sequencer", reason = reason.name(), "not building");
+                    }
+                    self.idle().await;
+                }
+                Step::Built(_) => waiting = None,
+                Step::Abandoned => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Builds the next block, or says why not. Returns once the block is committed, which is not before its timestamp.
+    ///
+    /// # Errors
+    /// See [`Self::run`].
+    pub async fn step(&self) -> Result<Step, BuilderError> {
+        let parent = self.parent()?;
+        let opens_at = Duration::from_secs(parent.reference.timestamp);
+        if !self.reached(opens_at, &parent.reference).await {
+            return Ok(Step::Abandoned);
+        }
+        let attributes = match self.attributes(&parent).await? {
+            Ok(attributes) => attributes,
+            Err(reason) => return Ok(Step::Waiting(reason)),
+        };
+        let built = self.build(&parent, &attributes).await;
+        // Only after the commit: who does not find a transaction in the pending block then finds it in the chain.
+        self.chain().publish_pending(None);
+        built
+    }
+
+    fn chain(&self) -> &Chain {
+        self.engine.chain()
+    }
+
+    fn config(&self) -> &RollupConfig {
+        self.chain().config()
+    }
+
+    fn parent(&self) -> Result<Arc<StoredBlock>, BuilderError> {
+        let head = self.chain().heads().unsafe_head;
+        self.chain()
+            .block_by_hash(head.hash)?
+            .ok_or(BuilderError::MissingHead(head.number))
+    }
+
+    /// Attributes of the block after `parent`, or why there are none that derivation would accept for certain.
+    async fn attributes(
+        &self,
+        parent: &StoredBlock,
+    ) -> Result<Result<BlockAttributes, WaitReason>, BuilderError> {
+        let timestamp = parent.reference.timestamp + self.config().block_time;
+        if self.clock.now() > Duration::from_secs(timestamp) {
+            self.wait_for_next_origin(&parent.reference).await;
+        }
+        let known = self.l1.around(parent.reference.l1_origin.number);
+        let choice = choose_origin(
+            &parent.reference,
+            timestamp,
+            &known,
+            self.settings.l1_confirmations,
+            self.config().seq_window_size,
+        );
+        let (origin, deposits_only) = match choice {
+            OriginChoice::Current { deposits_only } => (known.current, deposits_only),
+            OriginChoice::Next { deposits_only } => (known.next, deposits_only),
+            OriginChoice::Wait(reason) => return Ok(Err(reason)),
+        };
+        // A poll in between may have dropped it after a reorg.
+        let Some(epoch) = origin.and_then(|origin| self.l1.epoch(origin.id())) else {
+            return Ok(Err(WaitReason::OriginUnknown));
+        };
+        let in_force = SystemConfig::from_l2_block(self.config(), &parent.block)?;
+        let attributes = epoch.attributes(self.config(), &self.l1_config, &parent.reference, in_force);
+        let first_jovian =
+            self.config().is_jovian(timestamp) && !self.config().is_jovian(parent.reference.timestamp);
+        Ok(Ok(BlockAttributes {
+            no_tx_pool: deposits_only || first_jovian,
+            ..attributes
+        }))
+    }
+
+    /// While behind, an origin that is about to be read is worth a moment: building on without it makes the epochs ever older.
+    async fn wait_for_next_origin(&self, parent: &L2BlockRef) {
+        let mut changes = self.l1.subscribe();
+        let missing = || {
+            let known = self.l1.around(parent.l1_origin.number);
+            known.next.is_none() && parent.l1_origin.number.0 < known.head_number
+        };
+        let arrival = async { while missing() && changes.changed().await.is_ok() {} };
+        tokio::time::timeout(NEXT_ORIGIN_PATIENCE, arrival).await.ok();
+    }
+
+    async fn build(&self, parent: &StoredBlock, attributes: &BlockAttributes) -> Result<Step, BuilderError> {
+        let number = parent.reference.number.next();
+        let failed = |source: ExecuteError| BuilderError::Execute {
+            number,
+            source: Box::new(source),
+        };
+        let state = match self.chain().state_at(parent.reference.number) {
+            Ok(state) if self.is_head(&parent.reference) => state,
+            Ok(_) | Err(StoreError::StateUnavailable { .. }) => return Ok(Step::Abandoned),
+            Err(error) => return Err(error.into()),
+        };
+        let mut block =
+            OpenBlock::open(self.chain(), self.config(), parent, state, attributes).map_err(failed)?;
+        let still_wanted = self
+            .fill(&mut block, parent, attributes)
+            .await
+            .map_err(|error| failed(error.into()))?;
+        if !still_wanted {
+            return Ok(Step::Abandoned);
+        }
+        let started = Instant::now();
+        let transactions = block.transaction_count();
+        let outcome = block.seal().map_err(failed)?;
+        let step = match self.engine.commit_unsafe(outcome).await {
+            Ok(reference) => Step::Built(reference),
+            Err(EngineError::Store(StoreError::NotNext { .. })) => Step::Abandoned,
+            Err(error) => return Err(error.into()),
+        };
+        metrics::counter!("sequencer_blocks_built_total").increment(1);
+        metrics::counter!("sequencer_transactions_total").increment(transactions as u64);
+        metrics::histogram!("sequencer_seal_seconds").record(started.elapsed());
+        Ok(step)
+    }
+
+    /// Executes pool transactions until the block's time has come. False if the block is not wanted any more.
+    async fn fill(
+        &self,
+        block: &mut OpenBlock,
+        parent: &StoredBlock,
+        attributes: &BlockAttributes,
+    ) -> Result<bool, FatalError> {
+        let seals_at = Duration::from_secs(attributes.timestamp);
+        if attributes.no_tx_pool {
+            return Ok(self.reached(seals_at, &parent.reference).await);
+        }
+        let mut arrivals = self.source.arrivals();
+        let mut queue = self.source.open(&parent.reference, block.base_fee());
+        // Behind the clock a block may take half its own time, so that the distance shrinks whatever the load.
+        let behind = self.clock.now() >= seals_at;
+        let patience = Duration::from_secs(self.config().block_time) / 2;
+        let opened = Instant::now();
+        loop {
+            if !self.is_head(&parent.reference) || self.stopped.is_cancelled() {
+                return Ok(false);
+            }
+            let time_is_up = if behind {
+                opened.elapsed() >= patience
+            } else {
+                self.clock.now() >= seals_at
+            };
+            if time_is_up {
+                return Ok(true);
+            }
+            arrivals.mark_unchanged();
+            match block.add_next(queue.as_mut())? {
+                Added::One => {}
+                Added::Nothing | Added::Full if behind => return Ok(true),
+                Added::Full => return Ok(self.reached(seals_at, &parent.reference).await),
+                Added::Nothing => {
+                    tokio::select! {
+                        () = self.clock.sleep_until(seals_at) => {}
+                        () = self.head_moved(&parent.reference) => {}
+                        () = self.stopped.cancelled() => {}
+                        changed = arrivals.changed() => if changed.is_err() {
+                            // The pool is gone, so nothing more arrives.
+                            return Ok(self.reached(seals_at, &parent.reference).await);
+                        },
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for a moment. False if `parent` stopped being the unsafe head, or building was stopped, before it came.
+    async fn reached(&self, moment: Duration, parent: &L2BlockRef) -> bool {
+        tokio::select! {
+            biased;
+            () = self.stopped.cancelled() => false,
+            () = self.head_moved(parent) => false,
+            () = self.clock.sleep_until(moment) => true,
+        }
+    }
+
+    async fn head_moved(&self, parent: &L2BlockRef) {
+        let mut heads = self.chain().subscribe();
+        heads
+            .wait_for(|heads| heads.unsafe_head.hash != parent.hash)
+            .await
+            .ok();
+    }
+
+    fn is_head(&self, parent: &L2BlockRef) -> bool {
+        self.chain().heads().unsafe_head.hash == parent.hash
+    }
+
+    async fn idle(&self) {
+        let mut l1 = self.l1.subscribe();
+        let mut heads = self.chain().subscribe();
+        tokio::select! {
+            _ = l1.changed() => {}
+            _ = heads.changed() => {}
+            () = self.stopped.cancelled() => {}
+            () = tokio::time::sleep(IDLE_RECHECK) => {}
+        }
+    }
+}

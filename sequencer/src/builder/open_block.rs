@@ -1,0 +1,136 @@
+//! One block while it is open: the EVM underneath, the pending block others read, and the rule of what goes in.
+
+use super::{BlockTransactions, PoolTransaction, reserve::Reserve};
+use crate::{
+    engine::{Chain, PendingBlock},
+    store::{StateView, StoredBlock},
+};
+use alloy::consensus::{Sealed, transaction::Recovered};
+use op_alloy_consensus::OpTxEnvelope;
+use std::sync::Arc;
+use tributary_protocol::{
+    attributes::BlockAttributes,
+    config::RollupConfig,
+    execute::{BlockBuilder, BlockOutcome, ExecuteError, FatalError, TxError, TxResult, forced_transactions},
+};
+
+/// Transactions in a row that did not fit after which the block counts as full. Looking further would cost more than the gas that
+/// is left is worth.
+const MISFITS_MAX: u32 = 64;
+
+/// What became of one attempt to add a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Added {
+    /// A transaction was looked at: executed, deferred or rejected.
+    One,
+    /// There is none now.
+    Nothing,
+    /// Nothing more fits.
+    Full,
+}
+
+/// A block being built. Dropping it abandons it.
+pub(super) struct OpenBlock {
+    builder: BlockBuilder<StateView>,
+    state: StateView,
+    pending: Arc<PendingBlock>,
+    chain: Chain,
+    reserve: Reserve,
+    misfits: u32,
+}
+
+impl OpenBlock {
+    /// Opens the block after `parent`, executes the deposits and shows it as pending.
+    pub(super) fn open(
+        chain: &Chain,
+        config: &RollupConfig,
+        parent: &StoredBlock,
+        state: StateView,
+        attributes: &BlockAttributes,
+    ) -> Result<Self, ExecuteError> {
+        let header = Sealed::new_unchecked(parent.block.header.clone(), parent.hash);
+        let builder = BlockBuilder::new(config, &header, attributes, state.clone())?;
+        let base_fee = builder.header().base_fee_per_gas.unwrap_or_default();
+        let pending = PendingBlock::new(parent.reference, attributes.clone(), base_fee, state.clone());
+        let mut block = Self {
+            builder,
+            state,
+            pending: Arc::new(pending),
+            chain: chain.clone(),
+            reserve: Reserve::new(attributes.gas_limit),
+            misfits: 0,
+        };
+        for (index, transaction) in forced_transactions(attributes).enumerate() {
+            let invalid = |error| ExecuteError::InvalidTransaction { index, error };
+            let transaction = transaction.map_err(invalid)?;
+            let included = transaction.1.clone();
+            let result = block
+                .builder
+                .execute_encoded(transaction)
+                .map_err(|error| match error {
+                    TxError::Invalid(error) => invalid(error),
+                    TxError::Fatal(error) => error.into(),
+                })?;
+            block.show(included, &result);
+        }
+        chain.publish_pending(Some(block.pending.clone()));
+        Ok(block)
+    }
+
+    /// Wei per gas in this block.
+    pub(super) fn base_fee(&self) -> u64 {
+        self.pending.base_fee()
+    }
+
+    /// Transactions so far, deposits included.
+    pub(super) const fn transaction_count(&self) -> usize {
+        self.builder.transaction_count()
+    }
+
+    /// Tries the next transaction of the queue.
+    pub(super) fn add_next(&mut self, queue: &mut dyn BlockTransactions) -> Result<Added, FatalError> {
+        if self.misfits >= MISFITS_MAX {
+            return Ok(Added::Full);
+        }
+        let Some(transaction) = queue.next() else {
+            return Ok(Added::Nothing);
+        };
+        let gas_used = self.builder.gas_used();
+        let footprint = self.builder.da_footprint_used();
+        if !self.reserve.admits(&transaction, gas_used, footprint) {
+            self.defer(queue, &transaction);
+            return Ok(Added::One);
+        }
+        match self.builder.execute_encoded(transaction.as_ref().clone()) {
+            Ok(result) => {
+                self.misfits = 0;
+                self.reserve.count(&transaction, result.gas_used);
+                self.show(transaction.1.clone(), &result);
+                self.chain.announce_pending();
+            }
+            Err(TxError::Invalid(reason)) if reason.is_block_full() => self.defer(queue, &transaction),
+            Err(TxError::Invalid(reason)) => queue.reject(&transaction, &reason),
+            Err(TxError::Fatal(error)) => return Err(error),
+        }
+        Ok(Added::One)
+    }
+
+    /// Computes the state root and seals.
+    pub(super) fn seal(self) -> Result<BlockOutcome, ExecuteError> {
+        self.builder.finish(&self.state)
+    }
+
+    fn defer(&mut self, queue: &mut dyn BlockTransactions, transaction: &PoolTransaction) {
+        self.misfits += 1;
+        queue.defer(transaction);
+    }
+
+    fn show(&self, transaction: Recovered<OpTxEnvelope>, result: &TxResult) {
+        self.pending.append(
+            transaction,
+            result.receipt.clone(),
+            result.gas_used,
+            &result.state,
+        );
+    }
+}

@@ -1,0 +1,162 @@
+//! Why a transaction was not taken. The texts are geth's, word for word: wallets and libraries tell errors apart by them.
+
+use alloy::primitives::{Address, B256, U256};
+
+/// Why the pool did not take a transaction.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PoolError {
+    /// The bytes are no transaction.
+    #[error("rlp: {0}")]
+    Malformed(String),
+    /// A type this chain does not take from users.
+    #[error("transaction type not supported: type {0:#04x} cannot be sent to this chain")]
+    UnsupportedType(u8),
+    /// Longer than the limit.
+    #[error("oversized data: transaction size {size}, limit {limit}")]
+    Oversized {
+        /// Encoded bytes.
+        size: usize,
+        /// Limit in bytes.
+        limit: usize,
+    },
+    /// Valid on every chain, so replayable.
+    #[error("only replay-protected (EIP-155) transactions allowed over RPC")]
+    NotReplayProtected,
+    /// Signed for another chain.
+    #[error("invalid sender: invalid chain id for signer: have {found} want {expected}")]
+    ChainId {
+        /// Chain id of the transaction.
+        found: u64,
+        /// Ours.
+        expected: u64,
+    },
+    /// Nobody's signature.
+    #[error("invalid sender: invalid transaction v, r, s values")]
+    Signature,
+    /// No block could hold it.
+    #[error("exceeds block gas limit: transaction gas limit {gas_limit}, block gas limit {block_gas_limit}")]
+    BlockGasLimit {
+        /// Of the transaction.
+        gas_limit: u64,
+        /// Of the current block.
+        block_gas_limit: u64,
+    },
+    /// Its gas limit does not even pay for its bytes.
+    #[error("intrinsic gas too low: gas {gas_limit}, minimum needed {needed}")]
+    IntrinsicGas {
+        /// Of the transaction.
+        gas_limit: u64,
+        /// Least that would do.
+        needed: u64,
+    },
+    /// Its gas limit is below what its calldata costs at least (EIP-7623).
+    #[error("insufficient gas for floor data gas cost: gas {gas_limit}, minimum needed {needed}")]
+    FloorGas {
+        /// Of the transaction.
+        gas_limit: u64,
+        /// Least that would do.
+        needed: u64,
+    },
+    /// The tip is larger than the whole fee.
+    #[error("max priority fee per gas higher than max fee per gas: maxPriorityFeePerGas: {tip}, maxFeePerGas: {fee_cap}")]
+    TipAboveFeeCap {
+        /// Wei per gas.
+        tip: u128,
+        /// Wei per gas.
+        fee_cap: u128,
+    },
+    /// The next block would not take it.
+    #[error(
+        "max fee per gas less than block base fee: address {sender}, maxFeePerGas: {fee_cap}, baseFee: {base_fee}"
+    )]
+    FeeCapBelowBaseFee {
+        /// Who sent it.
+        sender: Address,
+        /// Wei per gas.
+        fee_cap: u128,
+        /// Of the next block, wei per gas.
+        base_fee: u64,
+    },
+    /// Creates a contract with too much init code.
+    #[error("max initcode size exceeded: code size {size}, limit {limit}")]
+    InitCode {
+        /// Bytes.
+        size: usize,
+        /// Bytes.
+        limit: usize,
+    },
+    /// A type-4 transaction that delegates nothing.
+    #[error("set code tx must have at least one authorization tuple")]
+    EmptyAuthorizationList,
+    /// The account can never send again.
+    #[error("nonce has max value: address {0}, nonce: 18446744073709551615")]
+    NonceMax(Address),
+    /// The sender is a contract.
+    #[error("sender not an eoa: address {sender}, codehash: {code_hash}")]
+    SenderNotEoa {
+        /// Who sent it.
+        sender: Address,
+        /// Of the code found there.
+        code_hash: B256,
+    },
+    /// Another transaction with this nonce is in the chain or in the block being built.
+    #[error("nonce too low: next nonce {next}, tx nonce {nonce}")]
+    NonceTooLow {
+        /// The sender's next nonce.
+        next: u64,
+        /// Of the transaction.
+        nonce: u64,
+    },
+    /// Too far ahead of the sender's next nonce to wait here.
+    #[error("nonce too high: next nonce {next}, tx nonce {nonce}, {queued} transactions already wait behind the gap")]
+    QueueFull {
+        /// The nonce that is missing.
+        next: u64,
+        /// Of the transaction.
+        nonce: u64,
+        /// Already waiting behind a gap.
+        queued: usize,
+    },
+    /// The sender cannot pay for it.
+    #[error(
+        "insufficient funds for gas * price + value: balance {balance}, queued cost {queued}, tx cost {cost}, overshot {overshot}"
+    )]
+    InsufficientFunds {
+        /// Wei.
+        balance: U256,
+        /// What the sender's other waiting transactions may cost, wei.
+        queued: U256,
+        /// What this one may cost, wei.
+        cost: U256,
+        /// How much is missing, wei.
+        overshot: U256,
+    },
+    /// It is here already.
+    #[error("already known")]
+    AlreadyKnown,
+    /// It does not pay enough more than the transaction it would replace.
+    #[error("replacement transaction underpriced")]
+    ReplacementUnderpriced,
+    /// The one it would replace is being executed.
+    #[error("replacement transaction underpriced: the transaction with nonce {nonce} is already being executed")]
+    ReplacementTooLate {
+        /// The nonce of both.
+        nonce: u64,
+    },
+    /// No room.
+    #[error("txpool is full")]
+    Full,
+    /// This sender has used its part of the room.
+    #[error("txpool is full: {sender} has {transactions} transactions of {bytes} bytes waiting")]
+    SenderFull {
+        /// Who sent it.
+        sender: Address,
+        /// Waiting already.
+        transactions: usize,
+        /// Of those.
+        bytes: usize,
+    },
+    /// The head state could not be read.
+    #[error("the chain cannot be read: {0}")]
+    Chain(String),
+}
