@@ -12,7 +12,7 @@
 //! the builder does not rely on it: see `forget_refused`, and the test that interleaves refusals with valid transactions.
 
 use super::{
-    BlockOutcome,
+    BlockOutcome, RecoveredTx,
     changes::state_changes,
     env::evm_env,
     error::{ExecuteError, FatalError, InvalidTransaction, TxError},
@@ -30,7 +30,10 @@ use alloy_consensus::{
     proofs::{calculate_receipt_root, calculate_transaction_root},
     transaction::Recovered,
 };
-use alloy_eips::{Typed2718, eip2718::WithEncoded};
+use alloy_eips::{
+    Typed2718,
+    eip2718::{Encodable2718, WithEncoded},
+};
 use alloy_evm::{
     Evm, EvmFactory,
     block::{BlockExecutor, TxResult as _},
@@ -150,7 +153,7 @@ impl<S: BlockState> BlockBuilder<S> {
     /// [`TxError::Invalid`] if the block must not hold it; the builder is then as it was before. [`TxError::Fatal`] if state could
     /// not be read; the builder is then of no further use.
     pub fn execute(&mut self, tx: Recovered<OpTxEnvelope>) -> Result<TxResult, TxError> {
-        let encoded = alloy_eips::eip2718::Encodable2718::encoded_2718(tx.inner()).into();
+        let encoded = tx.inner().encoded_2718().into();
         self.execute_encoded(WithEncoded::new(encoded, tx))
     }
 
@@ -158,7 +161,7 @@ impl<S: BlockState> BlockBuilder<S> {
     ///
     /// # Errors
     /// As [`Self::execute`].
-    pub fn execute_encoded(&mut self, tx: WithEncoded<Recovered<OpTxEnvelope>>) -> Result<TxResult, TxError> {
+    pub fn execute_encoded(&mut self, tx: RecoveredTx) -> Result<TxResult, TxError> {
         if self.poisoned {
             return Err(FatalError::Poisoned.into());
         }
@@ -175,7 +178,7 @@ impl<S: BlockState> BlockBuilder<S> {
         result
     }
 
-    fn try_execute(&mut self, tx: &WithEncoded<Recovered<OpTxEnvelope>>) -> Result<TxResult, TxError> {
+    fn try_execute(&mut self, tx: &RecoveredTx) -> Result<TxResult, TxError> {
         // Types alloy knows and this chain does not; revm would wave a type it does not know through its checks.
         if tx.1.tx_type() == OpTxType::PostExec {
             let transaction_type = tx.1.ty();

@@ -125,6 +125,12 @@ impl FeeParameters {
             min_base_fee,
         })
     }
+
+    /// As attributes carry them: `denominator u32 ‖ elasticity u32`.
+    #[must_use]
+    pub fn to_params(self) -> B64 {
+        B64::from((u64::from(self.denominator) << 32) | u64::from(self.elasticity))
+    }
 }
 
 /// Base fee in wei of the child of `parent`.

@@ -33,9 +33,12 @@ use alloy_consensus::{
     Header, Sealed,
     transaction::{Recovered, SignerRecoverable},
 };
-use alloy_eips::eip2718::{Decodable2718, WithEncoded};
+use alloy_eips::eip2718::{Decodable2718, Encodable2718, WithEncoded};
 use alloy_primitives::{Address, B256, Bytes};
 use op_alloy_consensus::{OpReceiptEnvelope, OpTxEnvelope};
+
+/// A transaction with its sender and the bytes it came as.
+pub type RecoveredTx = WithEncoded<Recovered<OpTxEnvelope>>;
 
 /// A sealed block and everything that must be committed with it.
 #[derive(Clone, Debug)]
@@ -65,8 +68,23 @@ pub fn execute_block<S: BlockState + TrieReader>(
     attributes: &BlockAttributes,
     state: &S,
 ) -> Result<BlockOutcome, ExecuteError> {
+    execute_recovered(config, parent, attributes, forced_transactions(attributes), state)
+}
+
+/// As [`execute_block`], with `transactions` in place of those in the attributes: for a caller that knows their senders already, or
+/// recovers them on other threads.
+///
+/// # Errors
+/// As [`execute_block`].
+pub fn execute_recovered<S: BlockState + TrieReader>(
+    config: &RollupConfig,
+    parent: &Sealed<Header>,
+    attributes: &BlockAttributes,
+    transactions: impl IntoIterator<Item = Result<RecoveredTx, InvalidTransaction>>,
+    state: &S,
+) -> Result<BlockOutcome, ExecuteError> {
     let mut builder = BlockBuilder::new(config, parent, attributes, state)?;
-    for (index, tx) in forced_transactions(attributes).enumerate() {
+    for (index, tx) in transactions.into_iter().enumerate() {
         tx.map_err(TxError::Invalid)
             .and_then(|tx| builder.execute_encoded(tx))
             .map_err(|error| match error {
@@ -77,10 +95,38 @@ pub fn execute_block<S: BlockState + TrieReader>(
     builder.finish(state)
 }
 
+/// The attributes a block was made from: executing them on its parent gives the block again.
+///
+/// # Errors
+/// If the header lacks fields or its `extraData` is malformed, so that it is no block of this chain.
+pub fn attributes_of(config: &RollupConfig, block: &L2Block) -> Result<BlockAttributes, HeaderError> {
+    let header = &block.header;
+    let fees = FeeParameters::from_header(config, header)?;
+    let parent_beacon_block_root = header.parent_beacon_block_root.ok_or(HeaderError::MissingField {
+        number: header.number,
+        field: "parentBeaconBlockRoot",
+    })?;
+    Ok(BlockAttributes {
+        timestamp: header.timestamp,
+        prev_randao: header.mix_hash,
+        fee_recipient: header.beneficiary,
+        parent_beacon_block_root,
+        gas_limit: header.gas_limit,
+        eip1559_params: fees.to_params(),
+        min_base_fee: config.is_jovian(header.timestamp).then_some(fees.min_base_fee),
+        transactions: block
+            .body
+            .transactions()
+            .map(|tx| tx.encoded_2718().into())
+            .collect(),
+        no_tx_pool: true,
+    })
+}
+
 /// The transactions of the attributes with their senders, in order: what a block with these attributes starts with.
 pub fn forced_transactions(
     attributes: &BlockAttributes,
-) -> impl Iterator<Item = Result<WithEncoded<Recovered<OpTxEnvelope>>, InvalidTransaction>> {
+) -> impl Iterator<Item = Result<RecoveredTx, InvalidTransaction>> {
     attributes.transactions.iter().map(recover)
 }
 
@@ -88,7 +134,7 @@ pub fn forced_transactions(
 ///
 /// # Errors
 /// If the bytes are not a transaction, or the signature does not recover.
-pub fn recover(encoded: &Bytes) -> Result<WithEncoded<Recovered<OpTxEnvelope>>, InvalidTransaction> {
+pub fn recover(encoded: &Bytes) -> Result<RecoveredTx, InvalidTransaction> {
     let tx = OpTxEnvelope::decode_2718_exact(encoded).map_err(|_| InvalidTransaction::Malformed)?;
     let sender = tx
         .recover_signer()

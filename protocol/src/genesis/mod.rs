@@ -18,7 +18,7 @@ pub use parts::GenesisParts;
 
 use crate::{
     block::L2Block,
-    config::RollupConfig,
+    config::{ChainOpConfig, RollupConfig},
     execute::{FeeParameters, FeeParametersError},
     state::{
         Account, StateChanges, TrieChanges, TrieReader,
@@ -26,7 +26,12 @@ use crate::{
         trie::{self, TrieError},
     },
 };
-use alloc::{string::String, vec::Vec};
+use alloc::{
+    collections::BTreeMap,
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
 use alloy_consensus::{BlockBody, Header, Sealed};
 use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_genesis::GenesisAccount;
@@ -54,6 +59,7 @@ const UNKNOWN_FORKS: [&str; 2] = ["karstTime", "interopTime"];
 pub struct Genesis {
     json: alloy_genesis::Genesis,
     jovian_time: Option<u64>,
+    fees: ChainOpConfig,
     base_fee: u64,
 }
 
@@ -174,6 +180,12 @@ impl Genesis {
             }
         }
         let jovian_time = extra("jovianTime")?;
+        let fees = config.extra_fields.get_deserialized("optimism");
+        let fees = fees.transpose()?.ok_or(GenesisError::Field {
+            field: "config.optimism",
+            expected: "the EIP-1559 parameters",
+            found: "absent".into(),
+        })?;
         let base_fee = check_fields(&json)?;
         let jovian = jovian_time.is_some_and(|time| time <= timestamp);
         FeeParameters::decode(jovian, &json.extra_data).map_err(|error| GenesisError::ExtraData {
@@ -183,6 +195,7 @@ impl Genesis {
         Ok(Self {
             json,
             jovian_time,
+            fees,
             base_fee,
         })
     }
@@ -258,7 +271,6 @@ impl Genesis {
                 .then_some(())
                 .ok_or(mismatch)
         };
-        use alloc::{format, string::ToString};
         agree(
             "chain id",
             config.l2_chain_id.to_string(),
@@ -273,6 +285,11 @@ impl Genesis {
             "Jovian time",
             format!("{:?}", config.jovian_time),
             format!("{:?}", self.jovian_time),
+        )?;
+        agree(
+            "EIP-1559 defaults",
+            format!("{:?}", config.chain_op_config),
+            format!("{:?}", self.fees),
         )?;
         agree(
             "genesis number",
@@ -319,7 +336,6 @@ impl GenesisBlock {
 
 /// Checks the fields that block 0 leaves no choice about; returns the base fee in wei.
 fn check_fields(json: &alloy_genesis::Genesis) -> Result<u64, GenesisError> {
-    use alloc::format;
     let field = |field, expected, found| {
         Err(GenesisError::Field {
             field,
@@ -357,7 +373,7 @@ fn check_fields(json: &alloy_genesis::Genesis) -> Result<u64, GenesisError> {
 }
 
 /// As op-geth reads an allocation: an empty account exists, an empty slot does not.
-fn state(alloc: &alloc::collections::BTreeMap<Address, GenesisAccount>) -> StateChanges {
+fn state(alloc: &BTreeMap<Address, GenesisAccount>) -> StateChanges {
     let mut changes = StateChanges::default();
     for (&address, account) in alloc {
         let code = account.code.as_ref().filter(|code| !code.is_empty());
@@ -376,7 +392,7 @@ fn state(alloc: &alloc::collections::BTreeMap<Address, GenesisAccount>) -> State
             .iter()
             .flatten()
             .filter(|(_, value)| !value.is_zero());
-        let slots: alloc::collections::BTreeMap<U256, U256> = slots
+        let slots: BTreeMap<U256, U256> = slots
             .map(|(slot, value)| ((*slot).into(), (*value).into()))
             .collect();
         if !slots.is_empty() {

@@ -4,6 +4,7 @@ use super::{Genesis, GenesisError};
 use crate::config::ChainOpConfig;
 use alloc::{collections::BTreeMap, string::ToString};
 use alloy_eips::{
+    eip1559::BaseFeeParams,
     eip2935::{HISTORY_STORAGE_ADDRESS, HISTORY_STORAGE_CODE},
     eip4788::{BEACON_ROOTS_ADDRESS, BEACON_ROOTS_CODE},
 };
@@ -65,7 +66,7 @@ impl GenesisParts {
     }
 
     fn extra_data(&self) -> Result<Bytes, EIP1559ParamError> {
-        let defaults = alloy_eips::eip1559::BaseFeeParams::new(
+        let defaults = BaseFeeParams::new(
             self.fees.eip1559_denominator_canyon.into(),
             self.fees.eip1559_elasticity.into(),
         );

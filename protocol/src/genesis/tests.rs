@@ -186,6 +186,12 @@ fn file_of_a_chain_we_do_not_know_is_refused_by_name() {
         (&["config", "osakaTime"], Some(json!(9)), "osakaTime is set to 9"),
         (&["config", "jovianTime"], None, "extraData 0x01000000fa"),
         (&["config", "jovianTime"], Some(json!("soon")), "genesis.json: "),
+        (&["config", "optimism"], None, "config.optimism is absent"),
+        (
+            &["config", "optimism"],
+            Some(json!({"eip1559Elasticity": 6})),
+            "missing field `eip1559Denominator`",
+        ),
         (&["extraData"], Some(json!("0x")), "extraData 0x: "),
         (
             &["extraData"],

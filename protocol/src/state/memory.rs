@@ -51,15 +51,20 @@ impl MemoryState {
             for (slot, value) in slots {
                 set(storage, *slot, (!value.is_zero()).then_some(*value));
             }
+            if storage.is_empty() {
+                self.storage.remove(address);
+            }
         }
-        self.storage.retain(|_, slots| !slots.is_empty());
         self.codes.extend(changes.codes.clone());
 
         apply_nodes(&mut self.account_nodes, &trie.accounts);
-        for (owner, nodes) in &trie.storage {
-            apply_nodes(self.storage_nodes.entry(*owner).or_default(), nodes);
+        for (owner, changes) in &trie.storage {
+            let nodes = self.storage_nodes.entry(*owner).or_default();
+            apply_nodes(nodes, changes);
+            if nodes.is_empty() {
+                self.storage_nodes.remove(owner);
+            }
         }
-        self.storage_nodes.retain(|_, nodes| !nodes.is_empty());
     }
 
     /// Makes the hash of a block known to `BLOCKHASH`.

@@ -3,7 +3,7 @@
 use crate::{
     attributes::BlockAttributes,
     config::{ChainOpConfig, RollupConfig},
-    execute::{BlockBuilder, BlockOutcome, TxError, TxResult, execute_block, recover},
+    execute::{BlockBuilder, BlockOutcome, TxError, TxResult, attributes_of, execute_block, recover},
     genesis::GenesisParts,
     l1_info::{L1_BLOCK_PREDEPLOY, L1Info},
     state::memory::MemoryState,
@@ -205,9 +205,7 @@ impl Chain {
 
     /// Executes a block built on this tip from nothing but its contents.
     pub(super) fn execute_again(&self, outcome: &BlockOutcome) -> BlockOutcome {
-        let mut attributes = self.attributes(&[]);
-        let encode = |tx: &OpTxEnvelope| tx.encoded_2718().into();
-        attributes.transactions = outcome.block.body.transactions.iter().map(encode).collect();
+        let attributes = attributes_of(&self.config, &outcome.block).unwrap();
         execute_block(&self.config, &self.tip, &attributes, &self.state).unwrap()
     }
 
