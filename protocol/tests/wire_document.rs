@@ -7,6 +7,7 @@ use tributary_protocol::{
     commitment::Commitment,
     config::ConfigUpdate,
     deposit::{decode_transaction_deposited, encode_transaction_deposited, user_source_hash},
+    execute::FeeParameters,
     l1_info::L1Info,
     output::{output_root, output_v0},
 };
@@ -76,4 +77,17 @@ fn output_root_is_as_documented() {
     let [state, storage, block] = [0x11, 0x22, 0x33].map(B256::repeat_byte);
     assert_eq!(output_v0(state, storage, block)[..], vector("output-v0"));
     assert_eq!(output_root(state, storage, block)[..], vector("output-root"));
+}
+
+#[test]
+fn extra_data_is_as_documented() {
+    let parameters = FeeParameters {
+        denominator: 250,
+        elasticity: 6,
+        min_base_fee: 1_000_000,
+    };
+    assert_eq!(
+        FeeParameters::decode(true, &vector("extra-data-jovian")),
+        Ok(parameters)
+    );
 }
