@@ -39,6 +39,7 @@ use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, KECCAK_EMPTY, Nibbles};
 use core::convert::Infallible;
 use op_alloy_consensus::L2_TO_L1_MESSAGE_PASSER_ADDRESS;
+use revm::bytecode::Bytecode;
 
 /// Keys of the chain configuration whose forks must be active at genesis; op-geth's spelling.
 const ACTIVE_FORKS: [&str; 7] = [
@@ -118,6 +119,12 @@ pub enum GenesisError {
         /// What is wrong.
         error: FeeParametersError,
     },
+    /// Code that could never have been deployed, and that no EVM can load.
+    #[error("the code at {address} starts with 0xef01 but is no EIP-7702 delegation")]
+    Code {
+        /// Whose code.
+        address: Address,
+    },
     /// The allocation puts something else where a system contract belongs.
     #[error("the allocation already has an account at {address}, where a system contract belongs")]
     Occupied {
@@ -187,6 +194,11 @@ impl Genesis {
             found: "absent".into(),
         })?;
         let base_fee = check_fields(&json)?;
+        for (&address, account) in &json.alloc {
+            if let Some(code) = &account.code {
+                Bytecode::new_raw_checked(code.clone()).map_err(|_| GenesisError::Code { address })?;
+            }
+        }
         let jovian = jovian_time.is_some_and(|time| time <= timestamp);
         FeeParameters::decode(jovian, &json.extra_data).map_err(|error| GenesisError::ExtraData {
             found: json.extra_data.clone(),

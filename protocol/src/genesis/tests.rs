@@ -224,6 +224,16 @@ fn file_of_a_chain_we_do_not_know_is_refused_by_name() {
 }
 
 #[test]
+fn code_no_evm_can_load_is_refused() {
+    let mut parts = parts(None);
+    let address = Address::repeat_byte(9);
+    let account = GenesisAccount::default().with_code(Some(bytes!("ef0100aa")));
+    parts.alloc.insert(address, account);
+    let error = parts.build().unwrap_err();
+    assert!(matches!(error, GenesisError::Code { address: at } if at == address));
+}
+
+#[test]
 fn account_in_the_way_of_a_system_contract_is_refused() {
     let mut parts = parts(None);
     let address = address!("0000F90827F1C53a10cb7A02335B175320002935");

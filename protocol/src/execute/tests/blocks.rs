@@ -226,6 +226,31 @@ fn account_that_had_a_balance_loses_it_when_created_and_destroyed() {
 }
 
 #[test]
+fn delegated_account_keeps_its_designator_and_storage() {
+    let mut chain = Chain::new(Profile::Jovian);
+    let outcome = chain.extend(&[], &[delegate((0, 0), (1, 0), STORE)]);
+    assert!(outcome.receipts[1].status());
+    let delegated = chain.state.accounts()[&sender(1)];
+    let designator = [&hex!("ef0100")[..], STORE.as_slice()].concat();
+    assert_eq!(chain.state.codes()[&delegated.code_hash], Bytes::from(designator));
+    assert_eq!(delegated.nonce, 1);
+
+    // The code is read back from the state, and writes the storage of the account that delegated.
+    chain.extend(&[], &[sign(0, call(1, sender(1), store(4, 6)))]);
+    assert_eq!(chain.slot(sender(1), 4), U256::from(6));
+    assert_root(&chain);
+
+    // Taking the delegation back removes the code and not the storage.
+    chain.extend(&[], &[delegate((0, 2), (1, 1), Address::ZERO)]);
+    assert_eq!(
+        chain.state.accounts()[&sender(1)].code_hash,
+        alloy_trie::KECCAK_EMPTY
+    );
+    assert_eq!(chain.slot(sender(1), 4), U256::from(6));
+    assert_root(&chain);
+}
+
+#[test]
 fn touching_an_empty_account_changes_nothing() {
     let mut chain = Chain::new(Profile::Jovian);
     let outcome = chain.extend(&[], &[sign(0, tx(0))]);

@@ -10,9 +10,10 @@ use crate::{
 };
 use alloc::{collections::BTreeMap, format, vec::Vec};
 use alloy_consensus::{
-    Header, Sealed, SignableTransaction, TxEip1559, crypto::secp256k1::sign_message, transaction::Recovered,
+    Header, Sealed, SignableTransaction, TxEip1559, TxEip7702, crypto::secp256k1::sign_message,
+    transaction::Recovered,
 };
-use alloy_eips::eip2718::Encodable2718;
+use alloy_eips::{eip2718::Encodable2718, eip7702::Authorization};
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B64, B256, Bytes, TxKind, U256, address, bytes, hex};
 use alloy_trie::{TrieAccount, root};
@@ -283,6 +284,33 @@ pub(super) fn store(slot: u64, value: u64) -> Vec<u8> {
 pub(super) fn sign(who: u8, tx: TxEip1559) -> Recovered<OpTxEnvelope> {
     let signature = sign_message(secret(who), tx.signature_hash()).unwrap();
     let envelope = OpTxEnvelope::Eip1559(tx.into_signed(signature));
+    recover(&envelope.encoded_2718().into()).unwrap().1
+}
+
+/// A transaction by which `authority` delegates to `target` (EIP-7702): each account with the nonce it has by then.
+pub(super) fn delegate(
+    (who, nonce): (u8, u64),
+    (authority, authority_nonce): (u8, u64),
+    target: Address,
+) -> Recovered<OpTxEnvelope> {
+    let authorization = Authorization {
+        chain_id: U256::from(CHAIN_ID),
+        address: target,
+        nonce: authority_nonce,
+    };
+    let signature = sign_message(secret(authority), authorization.signature_hash()).unwrap();
+    let like = tx(nonce);
+    let tx = TxEip7702 {
+        chain_id: CHAIN_ID,
+        nonce,
+        gas_limit: like.gas_limit,
+        max_fee_per_gas: like.max_fee_per_gas,
+        to: sender(3),
+        authorization_list: [authorization.into_signed(signature)].into(),
+        ..TxEip7702::default()
+    };
+    let signature = sign_message(secret(who), tx.signature_hash()).unwrap();
+    let envelope = OpTxEnvelope::Eip7702(tx.into_signed(signature));
     recover(&envelope.encoded_2718().into()).unwrap().1
 }
 
