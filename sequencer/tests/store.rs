@@ -1,5 +1,9 @@
 //! The store against a plain model: whatever is committed, taken back or marked safe, every kept block's state reads as the
 //! model says, in both implementations.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that panics has failed, which is what it is for"
+)]
 
 mod support;
 

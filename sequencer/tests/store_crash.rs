@@ -1,4 +1,8 @@
 //! Kill -9 at any moment, and a store damaged on purpose: what was announced is there, and nothing half-written is answered.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that panics has failed, which is what it is for"
+)]
 
 mod support;
 

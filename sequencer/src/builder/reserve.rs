@@ -16,10 +16,20 @@ pub const ATTRIBUTION_CONTRACTS: [Address; 2] = [
     address!("7A00000000000000000000000000000000000002"),
 ];
 
-/// The largest gas limit with which an ordinary transaction can ever be included in a block with this gas limit.
+/// Gas limit of the L1-attributes transaction, which every block starts with.
+const L1_ATTRIBUTES_GAS: u64 = 1_000_000;
+
+/// The largest gas limit with which an ordinary transaction can be sure to be included one day: what a block with this gas limit
+/// holds besides the reserve and the L1-attributes transaction. The pool refuses more.
 #[must_use]
 pub const fn ordinary_gas_max(block_gas_limit: u64) -> u64 {
-    block_gas_limit - block_gas_limit / 100 * ATTRIBUTION_RESERVE_PERCENT
+    block_gas_limit
+        .saturating_sub(reserved(block_gas_limit))
+        .saturating_sub(L1_ATTRIBUTES_GAS)
+}
+
+const fn reserved(block_gas_limit: u64) -> u64 {
+    block_gas_limit / 100 * ATTRIBUTION_RESERVE_PERCENT
 }
 
 /// Keeps count of the reserve of one block.
@@ -42,8 +52,7 @@ impl Reserve {
         if is_attribution(transaction) {
             return true;
         }
-        let reserved = self.gas_limit - ordinary_gas_max(self.gas_limit);
-        let kept = reserved.saturating_sub(self.used_by_attribution);
+        let kept = reserved(self.gas_limit).saturating_sub(self.used_by_attribution);
         let open = self.gas_limit - kept;
         // Footprint is known only after execution, so there the transaction that crosses the line still gets in.
         gas_used.saturating_add(transaction.1.gas_limit()) <= open && footprint_used <= open

@@ -11,6 +11,7 @@ use tributary_protocol::{
     block::{BlockRefError, L1BlockId, L2BlockNumber, L2BlockRef},
     config::{RollupConfig, SystemConfigReadError},
     execute::{BlockOutcome, ExecuteError},
+    genesis::GenesisBlock,
 };
 
 /// Commands that may wait. Builder and derivation each wait for their answer, so the queue holds a handful at most.
@@ -130,14 +131,15 @@ impl Engine {
     pub fn start(
         store: Arc<dyn Store>,
         config: Arc<RollupConfig>,
-        genesis: &BlockOutcome,
+        genesis: &GenesisBlock,
         settings: EngineSettings,
     ) -> Result<Self, EngineError> {
-        let genesis_ref = block_ref(&config, genesis)?;
+        let genesis = genesis_outcome(genesis);
+        let genesis_ref = block_ref(&config, &genesis)?;
         let writer = ChainWriter::open(
             store,
             config.l2_chain_id,
-            genesis,
+            &genesis,
             genesis_ref,
             settings.history_blocks,
         )?;
@@ -315,6 +317,18 @@ fn reply<T>(answer: Answer<T>, result: Result<T, EngineError>) -> bool {
     // Nobody waiting any more is no reason not to have done it.
     answer.send(result).ok();
     goes_on
+}
+
+/// Block 0 in the form every block is committed in.
+fn genesis_outcome(genesis: &GenesisBlock) -> BlockOutcome {
+    BlockOutcome {
+        block: genesis.block(),
+        hash: genesis.hash,
+        senders: Vec::new(),
+        receipts: Vec::new(),
+        changes: genesis.changes.clone(),
+        trie: genesis.trie.clone(),
+    }
 }
 
 /// Where the block stands, from its L1-attributes transaction.

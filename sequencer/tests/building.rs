@@ -1,0 +1,277 @@
+//! Stories of building blocks, on a clock that is moved by hand and an L1 that is mined by hand.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that panics has failed, which is what it is for"
+)]
+
+#[path = "support/chain.rs"]
+mod chain;
+
+use alloy::primitives::{U256, address};
+use chain::{GAS_LIMIT, GENESIS_TIME, L1_BLOCK_TIME, World, call, deposit_log, key, transfer};
+use revm::database_interface::DatabaseRef;
+use std::{future::Future, time::Duration};
+use tributary_protocol::block::{L1BlockNumber, L2BlockNumber};
+use tributary_sequencer::{
+    builder::{
+        Step,
+        reserve::{ATTRIBUTION_CONTRACTS, ordinary_gas_max},
+    },
+    origin_selector::WaitReason,
+};
+
+/// Runs a story. Real time only bounds it, so that a story that hangs fails.
+fn story(story: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime
+        .block_on(async { tokio::time::timeout(Duration::from_secs(20), story).await })
+        .expect("a story ends");
+}
+
+/// Builds one block that has all the time it needs: the clock stands at its timestamp.
+async fn build_one(world: &World) -> Step {
+    world.clock.set(world.head().timestamp + 1);
+    world.builder(0).step().await.unwrap()
+}
+
+#[test]
+fn transactions_execute_as_they_arrive_and_the_block_seals_on_time() {
+    story(async {
+        let world = World::new();
+        world.poll_l1().await;
+        let builder = world.builder(0);
+        let mut tips = world.chain().subscribe_pending();
+        let teller = async {
+            tips.wait_for(|tip| tip.transactions == 1).await.unwrap();
+            world.list.push(transfer(1, 0));
+            tips.wait_for(|tip| tip.transactions == 2).await.unwrap();
+            let pending = world.chain().pending().unwrap();
+            let hash = transfer(1, 0).1.inner().tx_hash();
+            assert!(pending.transaction(hash).is_some());
+            let nonce = pending.basic_ref(key(1).address()).unwrap().unwrap().nonce;
+            assert_eq!(
+                nonce, 1,
+                "the pending state is the state after the last transaction"
+            );
+            assert_eq!(world.head().number.0, 0, "nothing is sealed before its time");
+            world.list.push(transfer(2, 0));
+            tips.wait_for(|tip| tip.transactions == 3).await.unwrap();
+            world.clock.advance(Duration::from_secs(1));
+        };
+        let (step, ()) = tokio::join!(builder.step(), teller);
+        let Step::Built(block) = step.unwrap() else {
+            panic!()
+        };
+        assert_eq!((block.number.0, block.timestamp), (1, GENESIS_TIME + 1));
+        assert_eq!(world.transaction_count(1), 3);
+        assert!(world.chain().pending().is_none());
+        let at = world
+            .chain()
+            .transaction(transfer(2, 0).1.inner().tx_hash())
+            .unwrap();
+        assert_eq!(at, Some((L2BlockNumber(1), 2)));
+    });
+}
+
+#[test]
+fn a_sequencer_that_is_behind_catches_up_back_to_back_and_takes_new_origins() {
+    story(async {
+        let world = World::new();
+        for _ in 0..10 {
+            world.l1.mine();
+        }
+        world.clock.set(GENESIS_TIME + 21);
+        world.poll_l1().await;
+        let builder = world.builder(0);
+        for expected in 1..=21 {
+            let Step::Built(block) = builder.step().await.unwrap() else {
+                panic!()
+            };
+            assert_eq!(block.number.0, expected);
+            let epoch = (expected / L1_BLOCK_TIME).min(10);
+            assert_eq!(block.l1_origin.number.0, epoch, "block {expected}");
+        }
+    });
+}
+
+#[test]
+fn confirmations_hold_an_origin_back() {
+    story(async {
+        let world = World::new();
+        for _ in 0..5 {
+            world.l1.mine();
+        }
+        world.poll_l1().await;
+        world.clock.set(GENESIS_TIME + 12);
+        let builder = world.builder(3);
+        while world.head().timestamp < GENESIS_TIME + 12 {
+            builder.step().await.unwrap();
+        }
+        assert_eq!(world.head().l1_origin.number.0, 2);
+    });
+}
+
+#[test]
+fn deposits_come_first_in_the_block_that_opens_their_epoch() {
+    story(async {
+        let world = World::new();
+        let lucky = address!("00000000000000000000000000000000000000cc");
+        world.l1.mine_with(0, vec![deposit_log(lucky, 5)]);
+        world.poll_l1().await;
+        for _ in 0..3 {
+            world.list.push(transfer(1, world.head().number.0));
+            build_one(&world).await;
+        }
+        assert_eq!(world.transaction_count(1), 2, "attributes and the transfer");
+        assert_eq!(
+            world.transaction_count(2),
+            3,
+            "the deposit too, for L1 block 1 is its origin"
+        );
+        assert_eq!(world.transaction_count(3), 2, "deposits enter once");
+        let state = world.chain().state_at(L2BlockNumber(2)).unwrap();
+        assert_eq!(state.account(lucky).unwrap().unwrap().balance, U256::from(5));
+    });
+}
+
+#[test]
+fn without_l1_blocks_go_on_with_the_origin_known_until_the_drift_is_used_up() {
+    story(async {
+        let world = World::new();
+        world.poll_l1().await;
+        world.l1.set_down(true);
+        world.clock.set(GENESIS_TIME + 5_000);
+        let builder = world.builder(0);
+        let reason = loop {
+            match builder.step().await.unwrap() {
+                Step::Built(_) => {}
+                Step::Waiting(reason) => break reason,
+                Step::Abandoned => panic!(),
+            }
+        };
+        assert_eq!(reason, WaitReason::DriftUsedUp);
+        assert_eq!(world.head().timestamp, GENESIS_TIME + 1_800);
+        world.l1.set_down(false);
+        world.l1.mine();
+        world.poll_l1().await;
+        world.list.push(transfer(1, 0));
+        assert!(matches!(builder.step().await.unwrap(), Step::Built(_)));
+        assert_eq!(world.head().l1_origin.number.0, 1);
+        assert_eq!(world.transaction_count(1_801), 2, "the new origin gives new room");
+    });
+}
+
+#[test]
+fn an_origin_that_left_l1_is_not_built_on() {
+    story(async {
+        let world = World::new();
+        world.l1.mine();
+        world.poll_l1().await;
+        for _ in 0..2 {
+            build_one(&world).await;
+        }
+        assert_eq!(world.head().l1_origin.number.0, 1);
+        world.l1.reorg_from(1);
+        world.l1.mine_with(7, Vec::new());
+        world.poll_l1().await;
+        assert_eq!(build_one(&world).await, Step::Waiting(WaitReason::OriginReorged));
+    });
+}
+
+#[test]
+fn the_view_of_l1_follows_a_reorg() {
+    story(async {
+        let world = World::new();
+        for _ in 0..4 {
+            world.l1.mine();
+        }
+        world.poll_l1().await;
+        let before = world.view.around(L1BlockNumber(2)).next.unwrap();
+        world.l1.reorg_from(2);
+        for _ in 0..4 {
+            world.l1.mine_with(9, Vec::new());
+        }
+        world.poll_l1().await;
+        world.poll_l1().await;
+        let after = world.view.around(L1BlockNumber(2)).next.unwrap();
+        assert_ne!(before.hash, after.hash);
+        assert_eq!(after, world.l1.get(3).unwrap().reference());
+    });
+}
+
+#[test]
+fn an_invalid_transaction_is_rejected_by_name_and_leaves_no_trace() {
+    story(async {
+        let world = World::new();
+        world.poll_l1().await;
+        world.list.push(transfer(1, 7));
+        world.list.push(transfer(2, 0));
+        build_one(&world).await;
+        assert_eq!(world.transaction_count(1), 2);
+        let rejected = world.list.rejected.lock().clone();
+        assert!(rejected[0].contains("nonce 7"), "{rejected:?}");
+    });
+}
+
+#[test]
+fn ordinary_traffic_leaves_room_for_attribution() {
+    story(async {
+        let world = World::new();
+        world.poll_l1().await;
+        let to = address!("00000000000000000000000000000000000000aa");
+        let ordinary_max = ordinary_gas_max(GAS_LIMIT);
+        build_one(&world).await;
+        let first = world.chain().block_by_number(L2BlockNumber(1)).unwrap().unwrap();
+        // All that is open in a block with nothing but the L1 attributes, whose gas varies a little with their zero bytes.
+        let all_open = GAS_LIMIT / 100 * 75 - first.block.header.gas_used - 1_000;
+        world.list.push(call(1, 0, to, ordinary_max / 2));
+        world.list.push(call(2, 0, to, all_open));
+        world
+            .list
+            .push(call(3, 0, ATTRIBUTION_CONTRACTS[1], ordinary_max));
+        build_one(&world).await;
+        let included = |seed| {
+            let nonce = world
+                .chain()
+                .state_at(world.head().number)
+                .unwrap()
+                .account(key(seed).address());
+            nonce.unwrap().unwrap().nonce == 1
+        };
+        assert!(included(1), "fits outside the reserve");
+        assert!(!included(2), "would need what is reserved");
+        assert!(included(3), "may use the reserve");
+        build_one(&world).await;
+        assert!(included(2), "and what waited comes in the next block");
+    });
+}
+
+#[test]
+fn a_block_that_derivation_replaces_is_abandoned_while_open() {
+    story(async {
+        let world = World::new();
+        world.poll_l1().await;
+        build_one(&world).await;
+        let genesis = world.chain().block_ref(L2BlockNumber(0)).unwrap().unwrap();
+        let builder = world.builder(0);
+        let mut tips = world.chain().subscribe_pending();
+        let derivation = async {
+            tips.wait_for(|tip| tip.number.0 == 2).await.unwrap();
+            // The attributes of an empty block 1 with another gas limit than ours had.
+            let epoch = world.view.epoch(world.config.genesis.l1).unwrap();
+            let system_config = world.config.genesis.system_config;
+            let mut attributes = epoch.attributes(&world.config, &world.l1_config, &genesis, system_config);
+            attributes.gas_limit -= 1;
+            let applied = world.engine.apply(attributes, genesis).await.unwrap();
+            assert!(!applied.consolidated);
+            applied.block
+        };
+        let (step, replaced) = tokio::join!(builder.step(), derivation);
+        assert_eq!(step.unwrap(), Step::Abandoned);
+        assert_eq!(world.head(), replaced);
+        assert!(matches!(build_one(&world).await, Step::Built(block) if block.parent_hash == replaced.hash));
+    });
+}
