@@ -12,4 +12,5 @@ pub mod engine;
 pub mod health;
 pub mod l1_view;
 pub mod origin_selector;
+pub mod pool;
 pub mod store;

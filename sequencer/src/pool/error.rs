@@ -58,7 +58,9 @@ pub enum PoolError {
         needed: u64,
     },
     /// The tip is larger than the whole fee.
-    #[error("max priority fee per gas higher than max fee per gas: maxPriorityFeePerGas: {tip}, maxFeePerGas: {fee_cap}")]
+    #[error(
+        "max priority fee per gas higher than max fee per gas: maxPriorityFeePerGas: {tip}, maxFeePerGas: {fee_cap}"
+    )]
     TipAboveFeeCap {
         /// Wei per gas.
         tip: u128,
@@ -108,7 +110,9 @@ pub enum PoolError {
         nonce: u64,
     },
     /// Too far ahead of the sender's next nonce to wait here.
-    #[error("nonce too high: next nonce {next}, tx nonce {nonce}, {queued} transactions already wait behind the gap")]
+    #[error(
+        "nonce too high: next nonce {next}, tx nonce {nonce}, {queued} transactions already wait behind the gap"
+    )]
     QueueFull {
         /// The nonce that is missing.
         next: u64,
@@ -138,7 +142,9 @@ pub enum PoolError {
     #[error("replacement transaction underpriced")]
     ReplacementUnderpriced,
     /// The one it would replace is being executed.
-    #[error("replacement transaction underpriced: the transaction with nonce {nonce} is already being executed")]
+    #[error(
+        "replacement transaction underpriced: the transaction with nonce {nonce} is already being executed"
+    )]
     ReplacementTooLate {
         /// The nonce of both.
         nonce: u64,

@@ -1,7 +1,5 @@
 //! How much the pool holds, and why that much.
 
-use alloy::primitives::Address;
-
 /// Bytes of one encoded transaction: a full bundle of 5,000 rows is about 282 kB, and the next power of two leaves room for it.
 pub const TX_BYTES_MAX: usize = 512 * 1024;
 
@@ -11,8 +9,11 @@ pub const INIT_CODE_BYTES_MAX: usize = 49_152;
 /// Percent by which a replacement must raise both the fee cap and the tip: what geth asks, and enough that replacing costs something.
 pub const REPLACEMENT_BUMP_PERCENT: u128 = 10;
 
+/// Seconds after which a transaction that still cannot execute is dropped; as geth.
+pub const STUCK_SECS_MAX: u64 = 3 * 60 * 60;
+
 /// What the pool holds at most. Transactions already in the block being built do not count: the block bounds them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct PoolLimits {
     /// Bytes of one encoded transaction.
     pub tx_bytes_max: usize,
@@ -28,19 +29,15 @@ pub struct PoolLimits {
     pub queued_max: usize,
     /// Transactions of one sender that wait behind a nonce gap.
     pub sender_queued_max: usize,
-    /// Contracts whose callers have a share of a contended block.
-    pub reserved_for: Vec<Address>,
-    /// That share, in percent of the block's gas limit.
-    pub reserved_percent: u64,
 }
 
 impl Default for PoolLimits {
     fn default() -> Self {
         Self {
             tx_bytes_max: TX_BYTES_MAX,
-            // Four seconds of blocks full of plain transfers (about 5,000 per second); who waits longer should be told now.
+            // Four seconds of blocks full of plain transfers (about 5,000 per second); who would wait longer should be told now.
             transactions_max: 20_000,
-            // 128 MiB: more than 400 full bundles, ten blocks' worth at the devnet's limits, and small beside the state cache.
+            // 128 MiB: more than 400 full bundles, ten blocks' worth at the devnet's limits.
             bytes_max: 128 << 20,
             // A gateway sends many transactions in a row from one account, but may not fill more than a twentieth of the pool.
             sender_transactions_max: 1_000,
@@ -50,9 +47,6 @@ impl Default for PoolLimits {
             queued_max: 1_024,
             // As geth.
             sender_queued_max: 64,
-            reserved_for: Vec::new(),
-            // Enough for a dozen full bundles a block at the devnet's gas limit, and no bar to anyone while blocks have room.
-            reserved_percent: 25,
         }
     }
 }

@@ -3,71 +3,63 @@
 use alloy::{
     consensus::{Transaction, transaction::Recovered},
     eips::eip2718::WithEncoded,
-    primitives::{Address, B256, Bytes, U256},
+    primitives::{Address, B256, U256},
 };
 use op_alloy_consensus::OpTxEnvelope;
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
-/// A transaction that passed the checks.
+/// A transaction that passed the checks. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct PoolTransaction {
-    /// The transaction and who sent it.
-    pub transaction: Recovered<OpTxEnvelope>,
-    /// Keccak-256 of [`Self::encoded`].
+pub struct PooledTransaction {
+    /// The transaction, who sent it, and its EIP-2718 bytes.
+    pub inner: Arc<WithEncoded<Recovered<OpTxEnvelope>>>,
+    /// Keccak-256 of the bytes.
     pub hash: B256,
-    /// EIP-2718 bytes.
-    pub encoded: Bytes,
     /// The most it can cost its sender, in wei: gas limit times fee cap, value, L1 and operator fee.
     pub cost: U256,
     /// When it came.
     pub arrived: Instant,
 }
 
-impl PoolTransaction {
+impl PooledTransaction {
+    /// The transaction and who sent it.
+    #[must_use]
+    pub fn transaction(&self) -> &Recovered<OpTxEnvelope> {
+        &self.inner.1
+    }
+
     /// Who sent it.
     #[must_use]
-    pub const fn sender(&self) -> Address {
-        self.transaction.signer()
+    pub fn sender(&self) -> Address {
+        self.transaction().signer()
     }
 
     /// Its nonce.
     #[must_use]
     pub fn nonce(&self) -> u64 {
-        self.transaction.nonce()
-    }
-
-    /// Its gas limit.
-    #[must_use]
-    pub fn gas_limit(&self) -> u64 {
-        self.transaction.gas_limit()
+        self.transaction().nonce()
     }
 
     /// Encoded bytes.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.encoded.len()
+        self.inner.encoded_bytes().len()
     }
 
     /// Wei per gas above the base fee; `None` when it does not even pay that.
     #[must_use]
     pub fn effective_tip(&self, base_fee: u64) -> Option<u128> {
-        self.transaction.effective_tip_per_gas(base_fee)
+        self.transaction().effective_tip_per_gas(base_fee)
     }
 
-    /// What a block builder executes.
-    #[must_use]
-    pub fn to_execute(&self) -> WithEncoded<Recovered<OpTxEnvelope>> {
-        WithEncoded::new(self.encoded.clone(), self.transaction.clone())
-    }
-
-    /// Whether it pays enough to take the place of `other`.
-    #[must_use]
+    /// Whether it pays enough to take the place of `other`: both fee fields raised by the bump.
     pub(super) fn outbids(&self, other: &Self) -> bool {
         let enough = |old: u128, new: u128| {
-            new > old && new.saturating_mul(100) >= old.saturating_mul(100 + super::REPLACEMENT_BUMP_PERCENT)
+            let percent = 100 + super::REPLACEMENT_BUMP_PERCENT;
+            new > old && new.saturating_mul(100) >= old.saturating_mul(percent)
         };
-        let tip = |tx: &Self| tx.transaction.priority_fee_or_price();
-        enough(other.transaction.max_fee_per_gas(), self.transaction.max_fee_per_gas())
-            && enough(tip(other), tip(self))
+        let (new, old) = (self.transaction(), other.transaction());
+        enough(old.max_fee_per_gas(), new.max_fee_per_gas())
+            && enough(old.priority_fee_or_price(), new.priority_fee_or_price())
     }
 }

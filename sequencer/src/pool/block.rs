@@ -1,0 +1,199 @@
+//! The builder's side of the pool: transactions for one block, and agreeing with the chain before each.
+
+use super::{Pool, PooledTransaction, STUCK_SECS_MAX, Settled};
+use crate::{
+    builder::{BlockTransactions, PoolTransaction, TransactionSource},
+    store::{StoreError, StoredBlock},
+};
+use alloy::{
+    consensus::transaction::Recovered,
+    eips::eip2718::{Encodable2718, WithEncoded},
+    primitives::{Address, B256, U256},
+};
+use op_alloy_consensus::OpTxEnvelope;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::watch;
+use tributary_protocol::{
+    block::{L2BlockNumber, L2BlockRef},
+    execute::InvalidTransaction,
+};
+
+/// Blocks read one by one to find out what they took; after a longer absence every sender's nonce is read instead.
+const BLOCKS_READ_MAX: u64 = 64;
+
+impl TransactionSource for Pool {
+    fn open(&self, parent: &L2BlockRef, base_fee: u64) -> Box<dyn BlockTransactions> {
+        if let Err(error) = self.settle(parent) {
+            // Transactions the chain has already are refused by the builder one by one; nothing is lost.
+            tracing::error!(target: "sequencer", %error, "the pool could not follow the chain");
+        }
+        self.shared.queue.lock().begin_block(base_fee);
+        Box::new(OpenQueue { pool: self.clone() })
+    }
+
+    fn arrivals(&self) -> watch::Receiver<u64> {
+        self.shared.arrivals.subscribe()
+    }
+}
+
+/// The queue of one block.
+struct OpenQueue {
+    pool: Pool,
+}
+
+impl BlockTransactions for OpenQueue {
+    fn next(&mut self) -> Option<PoolTransaction> {
+        let next = self.pool.shared.queue.lock().next();
+        next.map(|transaction| transaction.inner)
+    }
+
+    fn defer(&mut self, transaction: &PoolTransaction) {
+        self.pool
+            .shared
+            .queue
+            .lock()
+            .defer(transaction.1.inner().tx_hash());
+    }
+
+    fn reject(&mut self, transaction: &PoolTransaction, reason: &InvalidTransaction) {
+        let hash = transaction.1.inner().tx_hash();
+        self.pool.shared.queue.lock().reject(hash);
+        metrics::counter!("pool_transactions_rejected_total").increment(1);
+        tracing::info!(
+            target: "sequencer", %hash, sender = %transaction.1.signer(), %reason, "dropped a transaction that cannot execute"
+        );
+    }
+}
+
+impl Drop for OpenQueue {
+    fn drop(&mut self) {
+        self.pool.shared.queue.lock().finish_taken();
+    }
+}
+
+/// What happened to the chain since the queue last agreed with it.
+#[derive(Default)]
+struct Changes {
+    included: HashSet<B256>,
+    senders: HashSet<Address>,
+}
+
+impl Pool {
+    /// Makes the queue agree with the chain that ends in `parent`.
+    fn settle(&self, parent: &L2BlockRef) -> Result<(), StoreError> {
+        let mut settled = self.shared.settled.lock();
+        let abandoned = self.abandoned(&mut settled);
+        let changes = self.changes(&settled.head, parent)?;
+        let mut queue = self.shared.queue.lock();
+        queue.finish_taken();
+        let mut changes = match changes {
+            Some(changes) => changes,
+            None => self.everything(&queue)?,
+        };
+        changes
+            .senders
+            .extend(queue.executed().iter().map(PooledTransaction::sender));
+        changes
+            .senders
+            .extend(abandoned.iter().map(PooledTransaction::sender));
+        let state = self.shared.chain.state_at(parent.number)?;
+        let mut nonces = HashMap::with_capacity(changes.senders.len());
+        for sender in changes.senders {
+            let nonce = state.account(sender)?.map_or(0, |account| account.nonce);
+            nonces.insert(sender, nonce);
+        }
+        queue.settle(&changes.included, abandoned, &nonces);
+        if let Some(cutoff) = Instant::now().checked_sub(Duration::from_secs(STUCK_SECS_MAX)) {
+            queue.drop_stuck(cutoff);
+        }
+        let (pending, queued) = queue.status();
+        drop(queue);
+        settled.head = *parent;
+        metrics::gauge!("pool_pending_transactions").set(pending as f64);
+        metrics::gauge!("pool_queued_transactions").set(queued as f64);
+        Ok(())
+    }
+
+    /// Transactions of blocks taken back since the last time, in their order.
+    fn abandoned(&self, settled: &mut Settled) -> Vec<PooledTransaction> {
+        let mut blocks: Vec<Arc<StoredBlock>> = Vec::new();
+        while let Ok(more) = settled.abandoned.try_recv() {
+            // A later reorg reaches blocks built after an earlier one, or blocks further back: in front, if it starts lower.
+            let position = blocks
+                .iter()
+                .position(|block| {
+                    more.first()
+                        .is_some_and(|first| block.reference.number >= first.reference.number)
+                })
+                .unwrap_or(blocks.len());
+            blocks.splice(position..position, more.iter().cloned());
+        }
+        blocks.iter().flat_map(|block| transactions_of(block)).collect()
+    }
+
+    /// What the blocks from `from` (exclusive) to `to` took; `None` if `to` does not follow `from` closely.
+    fn changes(&self, from: &L2BlockRef, to: &L2BlockRef) -> Result<Option<Changes>, StoreError> {
+        let chain = &self.shared.chain;
+        let is_close = to.number >= from.number && to.number.0 - from.number.0 <= BLOCKS_READ_MAX;
+        let on_chain = chain
+            .block_ref(from.number)?
+            .is_some_and(|block| block.hash == from.hash);
+        if !(is_close && on_chain) {
+            return Ok(None);
+        }
+        let mut changes = Changes::default();
+        for number in from.number.0 + 1..=to.number.0 {
+            let Some(block) = chain.block_by_number(L2BlockNumber(number))? else {
+                return Ok(None);
+            };
+            changes.senders.extend(block.senders.iter().copied());
+            for transaction in &block.block.body.transactions {
+                changes.included.insert(transaction.tx_hash());
+                changes.senders.extend(authorities(transaction));
+            }
+        }
+        Ok(Some(changes))
+    }
+
+    /// Every sender, and whichever executed transactions the chain has by now.
+    fn everything(&self, queue: &super::Queue) -> Result<Changes, StoreError> {
+        let mut changes = Changes::default();
+        changes.senders.extend(queue.senders());
+        for transaction in queue.executed() {
+            if self.shared.chain.transaction(transaction.hash)?.is_some() {
+                changes.included.insert(transaction.hash);
+            }
+        }
+        Ok(changes)
+    }
+}
+
+/// Accounts whose nonce an EIP-7702 transaction raised besides its sender's.
+fn authorities(transaction: &OpTxEnvelope) -> Vec<Address> {
+    use alloy::consensus::Transaction;
+    let list = transaction.authorization_list().unwrap_or_default();
+    list.iter()
+        .filter_map(|authorization| authorization.recover_authority().ok())
+        .collect()
+}
+
+/// What users sent of a block.
+fn transactions_of(block: &StoredBlock) -> impl Iterator<Item = PooledTransaction> {
+    let transactions = block.block.body.transactions.iter().zip(&block.senders);
+    transactions
+        .filter(|(transaction, _)| !transaction.is_deposit())
+        .map(|(transaction, sender)| {
+            let recovered = Recovered::new_unchecked(transaction.clone(), *sender);
+            PooledTransaction {
+                hash: transaction.tx_hash(),
+                inner: Arc::new(WithEncoded::new(transaction.encoded_2718().into(), recovered)),
+                // It was paid for when it was acknowledged; it does not stand against what comes after it.
+                cost: U256::ZERO,
+                arrived: Instant::now(),
+            }
+        })
+}

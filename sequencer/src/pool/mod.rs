@@ -1,0 +1,210 @@
+//! Pending transactions: checked on arrival, bounded, and handed to the builder in the order the chain promises.
+//!
+//! ```text
+//!  eth_sendRawTransaction --add_raw--> [ check | Queue ] --open, next--> builder
+//!                                            ^
+//!                                   settle: what the chain took, what a reorg gave back
+//! ```
+//! One lock around the [`queue`]; the chain is read outside it. What the builder executed stays known here until a block holds it,
+//! so that an abandoned block loses nothing: its transactions come again, first and in their order.
+
+mod block;
+mod check;
+mod error;
+pub(crate) mod head;
+mod limits;
+mod queue;
+mod transaction;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    error::PoolError,
+    limits::{INIT_CODE_BYTES_MAX, PoolLimits, REPLACEMENT_BUMP_PERCENT, STUCK_SECS_MAX, TX_BYTES_MAX},
+    transaction::PooledTransaction,
+};
+use head::{HeadError, HeadFacts};
+
+use self::queue::Queue;
+use crate::{
+    engine::{Abandoned, Chain},
+    store::StoreError,
+};
+use alloy::{
+    consensus::transaction::Recovered,
+    eips::eip2718::WithEncoded,
+    primitives::{Address, B256, Bytes},
+};
+use op_alloy_consensus::OpTxEnvelope;
+use parking_lot::Mutex;
+use revm::{database_interface::DatabaseRef, state::AccountInfo};
+use std::{sync::Arc, time::Instant};
+use tokio::sync::{broadcast, watch};
+use tributary_protocol::block::L2BlockRef;
+
+/// How many waiting transactions of each kind, for `txpool_status` and metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// Can execute one after the other.
+    pub pending: usize,
+    /// Wait behind a nonce gap.
+    pub queued: usize,
+    /// Encoded bytes of both.
+    pub bytes: usize,
+}
+
+/// The pool. Cheap to clone; all clones are the same pool.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    chain: Chain,
+    limits: PoolLimits,
+    queue: Mutex<Queue>,
+    facts: Mutex<Option<Arc<HeadFacts>>>,
+    settled: Mutex<Settled>,
+    arrivals: watch::Sender<u64>,
+}
+
+/// Up to where the queue agrees with the chain.
+#[derive(Debug)]
+struct Settled {
+    head: L2BlockRef,
+    abandoned: broadcast::Receiver<Abandoned>,
+}
+
+impl Pool {
+    /// An empty pool for the chain's tip.
+    #[must_use]
+    pub fn new(chain: Chain, limits: PoolLimits) -> Self {
+        let settled = Settled {
+            abandoned: chain.subscribe_abandoned(),
+            head: chain.heads().unsafe_head,
+        };
+        Self {
+            shared: Arc::new(Shared {
+                queue: Mutex::new(Queue::new(limits)),
+                facts: Mutex::default(),
+                settled: Mutex::new(settled),
+                arrivals: watch::Sender::default(),
+                limits,
+                chain,
+            }),
+        }
+    }
+
+    /// Takes a transaction as a user sent it, EIP-2718 encoded, and returns its hash.
+    ///
+    /// # Errors
+    /// Says, in geth's words, why not; nothing has changed then.
+    pub fn add_raw(&self, raw: &Bytes) -> Result<B256, PoolError> {
+        let chain_id = self.shared.chain.config().l2_chain_id;
+        self.add(check::recover_raw(raw, chain_id, &self.shared.limits)?)
+    }
+
+    /// Takes a transaction whose sender has been recovered.
+    ///
+    /// # Errors
+    /// As [`Self::add_raw`].
+    pub fn add(&self, transaction: WithEncoded<Recovered<OpTxEnvelope>>) -> Result<B256, PoolError> {
+        let result = self.try_add(transaction);
+        let outcome = if result.is_ok() { "accepted" } else { "refused" };
+        metrics::counter!("pool_transactions_total", "outcome" => outcome).increment(1);
+        result
+    }
+
+    fn try_add(&self, transaction: WithEncoded<Recovered<OpTxEnvelope>>) -> Result<B256, PoolError> {
+        let facts = self
+            .facts()
+            .map_err(|error| PoolError::Chain(error.to_string()))?;
+        check::check_alone(&transaction.1, &facts)?;
+        let pooled = PooledTransaction {
+            hash: transaction.1.inner().tx_hash(),
+            cost: check::cost_of(&transaction, &facts),
+            inner: Arc::new(transaction),
+            arrived: Instant::now(),
+        };
+        let hash = pooled.hash;
+        let wake = loop {
+            let generation = self.shared.queue.lock().generation();
+            let account = self
+                .account(pooled.sender())
+                .map_err(|error| PoolError::Chain(error.to_string()))??;
+            let mut queue = self.shared.queue.lock();
+            // A block was settled while the account was read: its nonce may be of before.
+            if queue.generation() == generation {
+                queue.insert(pooled, account.nonce, account.balance)?;
+                break queue.has_ready();
+            }
+        };
+        if wake {
+            self.shared.arrivals.send_modify(|count| *count += 1);
+        }
+        Ok(hash)
+    }
+
+    /// The sender's account after everything executed so far; an error if it is a contract.
+    fn account(&self, sender: Address) -> Result<Result<AccountInfo, PoolError>, StoreError> {
+        let chain = &self.shared.chain;
+        match chain.pending() {
+            Some(pending) => account_in(&*pending, sender),
+            None => account_in(&chain.state_at(chain.heads().unsafe_head.number)?, sender),
+        }
+    }
+
+    /// Facts about the tip, read once per head.
+    fn facts(&self) -> Result<Arc<HeadFacts>, HeadError> {
+        let head = self.shared.chain.heads().unsafe_head.hash;
+        let mut cached = self.shared.facts.lock();
+        if let Some(facts) = cached.as_ref().filter(|facts| facts.head == head) {
+            return Ok(facts.clone());
+        }
+        let facts = Arc::new(HeadFacts::read(&self.shared.chain)?);
+        *cached = Some(facts.clone());
+        Ok(facts)
+    }
+
+    /// The waiting transaction with this hash. What is in the open block waits no more.
+    #[must_use]
+    pub fn get(&self, hash: B256) -> Option<PooledTransaction> {
+        self.shared.queue.lock().get(hash).cloned()
+    }
+
+    /// The nonce the next transaction of `sender` should have, if the pool has any of it.
+    #[must_use]
+    pub fn next_nonce(&self, sender: Address) -> Option<u64> {
+        self.shared.queue.lock().next_nonce(sender)
+    }
+
+    /// How full it is.
+    #[must_use]
+    pub fn status(&self) -> PoolStatus {
+        let queue = self.shared.queue.lock();
+        let (pending, queued) = queue.status();
+        PoolStatus {
+            pending,
+            queued,
+            bytes: queue.bytes(),
+        }
+    }
+}
+
+fn account_in<S: DatabaseRef<Error = StoreError>>(
+    state: &S,
+    sender: Address,
+) -> Result<Result<AccountInfo, PoolError>, StoreError> {
+    let account = state.basic_ref(sender)?.unwrap_or_default();
+    if account.is_empty_code_hash() {
+        return Ok(Ok(account));
+    }
+    let code = state.code_by_hash_ref(account.code_hash)?;
+    if check::is_contract(&account, code.original_byte_slice()) {
+        let code_hash = account.code_hash;
+        return Ok(Err(PoolError::SenderNotEoa { sender, code_hash }));
+    }
+    Ok(Ok(account))
+}

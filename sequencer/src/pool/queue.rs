@@ -1,0 +1,569 @@
+//! The pool's data: what waits, in which order it executes, and the bounds. Pure; it reads no chain and no clock.
+//!
+//! ```text
+//!  insert --> account.waiting (by nonce) --lowest nonce, pays the base fee--> ready (by rank)
+//!                                                                               | next
+//!                                   defer: back, not in this block <--+-- taken (one at a time)
+//!                                   reject: gone <--------------------+       | next again
+//!                                                                            v
+//!             settle: in the chain -> gone; not in the chain -> first in line <-- executed
+//! ```
+//! Rank: what was acknowledged before comes first, in its old order. Then arrival, as long as blocks have room. Once something
+//! did not fit, the queue is contended until it has drained: effective tip first, then arrival, and in a block that something
+//! did not fit into, callers of the attribution contracts before others, since the builder keeps room for them.
+//!
+//! Invariants: `next` hands out the transactions of one sender in nonce order without gaps; counts and bytes of what waits never
+//! exceed the limits, except by acknowledged transactions that come back; `ready` holds exactly the accounts whose lowest nonce
+//! can execute now.
+
+use super::{PoolError, PoolLimits, PooledTransaction};
+use crate::builder::reserve::ATTRIBUTION_CONTRACTS;
+use alloy::{
+    consensus::Transaction,
+    primitives::{Address, B256, U256},
+};
+use core::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// Position in line; the smallest goes first. `order` is unique.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    class: Class,
+    tip: Reverse<u128>,
+    order: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Class {
+    Acknowledged,
+    Favoured,
+    Ordinary,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    transaction: PooledTransaction,
+    acknowledged: bool,
+    /// Counts up with arrivals; acknowledged transactions that come back count down from zero.
+    order: i64,
+}
+
+/// A sender with something waiting or executed.
+#[derive(Debug, Default)]
+struct Account {
+    /// Nonce after everything of this sender that the chain or the open block holds.
+    next: u64,
+    /// The first nonce at or after `next` that is missing.
+    end: u64,
+    waiting: BTreeMap<u64, Entry>,
+    /// Sums over `waiting`.
+    bytes: usize,
+    cost: U256,
+    /// Transactions in the open block.
+    executed: usize,
+    rank: Option<Rank>,
+    deferred: bool,
+}
+
+impl Account {
+    fn queued(&self) -> usize {
+        self.waiting.range(self.end..).count()
+    }
+
+    fn extend_run(&mut self) {
+        self.end = self.end.max(self.next);
+        while self.waiting.contains_key(&self.end) {
+            self.end += 1;
+        }
+    }
+}
+
+/// Everything that waits.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    limits: PoolLimits,
+    accounts: HashMap<Address, Account>,
+    hashes: HashMap<B256, (Address, u64)>,
+    ready: BTreeMap<Rank, Address>,
+    /// Handed out last: being executed, or executed without our knowing yet.
+    taken: Option<(Address, u64)>,
+    /// In the open block, in execution order.
+    executed: Vec<PooledTransaction>,
+    transactions: usize,
+    bytes: usize,
+    queued: usize,
+    arrivals: i64,
+    returns: i64,
+    base_fee: u64,
+    contended: bool,
+    favour: bool,
+    deferred: Vec<Address>,
+    generation: u64,
+}
+
+impl Queue {
+    pub(super) fn new(limits: PoolLimits) -> Self {
+        Self {
+            limits,
+            ..Self::default()
+        }
+    }
+
+    /// Transactions that can execute one after the other, and those behind a gap.
+    pub(super) const fn status(&self) -> (usize, usize) {
+        (self.transactions - self.queued, self.queued)
+    }
+
+    /// Changes whenever accounts may have been forgotten: a nonce read from the chain under another generation may be stale.
+    pub(super) const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Encoded bytes of everything that waits.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The waiting transaction with this hash.
+    pub(super) fn get(&self, hash: B256) -> Option<&PooledTransaction> {
+        let (sender, nonce) = self.hashes.get(&hash)?;
+        let entry = self.accounts.get(sender)?.waiting.get(nonce)?;
+        (entry.transaction.hash == hash).then_some(&entry.transaction)
+    }
+
+    /// The nonce a sender's next transaction should have; `None` if the pool has none of it.
+    pub(super) fn next_nonce(&self, sender: Address) -> Option<u64> {
+        self.accounts.get(&sender).map(|account| account.end)
+    }
+
+    /// What is in the open block, in execution order.
+    pub(super) fn executed(&self) -> &[PooledTransaction] {
+        &self.executed
+    }
+
+    /// Senders the queue knows.
+    pub(super) fn senders(&self) -> Vec<Address> {
+        self.accounts.keys().copied().collect()
+    }
+
+    /// Adds a transaction whose sender has `nonce` and `balance` in the latest state we know.
+    pub(super) fn insert(
+        &mut self,
+        transaction: PooledTransaction,
+        nonce: u64,
+        balance: U256,
+    ) -> Result<(), PoolError> {
+        if self.hashes.contains_key(&transaction.hash) {
+            return Err(PoolError::AlreadyKnown);
+        }
+        let sender = transaction.sender();
+        let fresh = Account {
+            next: nonce,
+            end: nonce,
+            ..Account::default()
+        };
+        let account = self.accounts.get(&sender).unwrap_or(&fresh);
+        self.check(account, &transaction, balance)?;
+
+        let account = self.accounts.entry(sender).or_insert(fresh);
+        if account.waiting.contains_key(&transaction.nonce()) {
+            self.remove(sender, transaction.nonce());
+        }
+        self.arrivals += 1;
+        let entry = Entry {
+            transaction,
+            acknowledged: false,
+            order: self.arrivals,
+        };
+        self.put(sender, entry, nonce);
+        self.refresh(sender);
+        Ok(())
+    }
+
+    fn check(&self, account: &Account, new: &PooledTransaction, balance: U256) -> Result<(), PoolError> {
+        let nonce = new.nonce();
+        if nonce < account.next {
+            return Err(PoolError::NonceTooLow {
+                next: account.next,
+                nonce,
+            });
+        }
+        let old = account.waiting.get(&nonce).map(|entry| &entry.transaction);
+        match old {
+            Some(_) if self.taken == Some((new.sender(), nonce)) => {
+                return Err(PoolError::ReplacementTooLate { nonce });
+            }
+            Some(old) if !new.outbids(old) => return Err(PoolError::ReplacementUnderpriced),
+            _ => {}
+        }
+        self.check_room(account, new, old)?;
+        self.check_funds(account, new, old, balance)
+    }
+
+    fn check_room(
+        &self,
+        account: &Account,
+        new: &PooledTransaction,
+        old: Option<&PooledTransaction>,
+    ) -> Result<(), PoolError> {
+        let limits = &self.limits;
+        let grown = |bytes: usize| bytes - old.map_or(0, PooledTransaction::size) + new.size();
+        let extra = usize::from(old.is_none());
+        if account.waiting.len() + extra > limits.sender_transactions_max
+            || grown(account.bytes) > limits.sender_bytes_max
+        {
+            return Err(PoolError::SenderFull {
+                sender: new.sender(),
+                transactions: account.waiting.len(),
+                bytes: account.bytes,
+            });
+        }
+        if self.transactions + extra > limits.transactions_max || grown(self.bytes) > limits.bytes_max {
+            return Err(PoolError::Full);
+        }
+        let opens_gap = old.is_none() && new.nonce() > account.end;
+        let queued = account.queued();
+        if opens_gap && (queued >= limits.sender_queued_max || self.queued >= limits.queued_max) {
+            return Err(PoolError::QueueFull {
+                next: account.end,
+                nonce: new.nonce(),
+                queued,
+            });
+        }
+        Ok(())
+    }
+
+    fn check_funds(
+        &self,
+        account: &Account,
+        new: &PooledTransaction,
+        old: Option<&PooledTransaction>,
+        balance: U256,
+    ) -> Result<(), PoolError> {
+        // What is being executed may or may not be paid for already in `balance`; counting it twice would refuse the honest.
+        let in_flight = self
+            .taken
+            .filter(|(sender, _)| *sender == new.sender())
+            .and_then(|(_, nonce)| account.waiting.get(&nonce))
+            .map_or(U256::ZERO, |entry| entry.transaction.cost);
+        let replaced = old.map_or(U256::ZERO, |old| old.cost);
+        let queued = account.cost.saturating_sub(in_flight).saturating_sub(replaced);
+        let needed = queued.saturating_add(new.cost);
+        if needed > balance {
+            return Err(PoolError::InsufficientFunds {
+                balance,
+                queued,
+                cost: new.cost,
+                overshot: needed - balance,
+            });
+        }
+        Ok(())
+    }
+
+    /// Opens a block: everything may be tried again.
+    pub(super) fn begin_block(&mut self, base_fee: u64) {
+        self.base_fee = base_fee;
+        self.favour = false;
+        for sender in core::mem::take(&mut self.deferred) {
+            if let Some(account) = self.accounts.get_mut(&sender) {
+                account.deferred = false;
+            }
+        }
+        self.rank_again();
+    }
+
+    /// The next transaction to execute; the one handed out before has been executed unless it was deferred or rejected.
+    pub(super) fn next(&mut self) -> Option<PooledTransaction> {
+        self.finish_taken();
+        let Some((_, sender)) = self.ready.pop_first() else {
+            if self.deferred.is_empty() {
+                self.contended = false;
+            }
+            return None;
+        };
+        let account = self
+            .accounts
+            .get_mut(&sender)
+            .expect("only known accounts are ready");
+        account.rank = None;
+        self.taken = Some((sender, account.next));
+        let entry = account
+            .waiting
+            .get(&account.next)
+            .expect("a ready account has its next nonce");
+        Some(entry.transaction.clone())
+    }
+
+    /// What was handed out last has been executed into the open block.
+    pub(super) fn finish_taken(&mut self) {
+        let Some((sender, nonce)) = self.taken.take() else {
+            return;
+        };
+        let entry = self.detach(sender, nonce);
+        let account = self
+            .accounts
+            .get_mut(&sender)
+            .expect("what is taken has an account");
+        account.next = nonce + 1;
+        account.extend_run();
+        account.executed += 1;
+        self.hashes.insert(entry.transaction.hash, (sender, nonce));
+        self.executed.push(entry.transaction);
+        self.refresh(sender);
+    }
+
+    /// What was handed out last does not fit into the open block; nothing more of its sender comes in this block.
+    pub(super) fn defer(&mut self, hash: B256) {
+        let Some(sender) = self.untake(hash) else { return };
+        let account = self
+            .accounts
+            .get_mut(&sender)
+            .expect("what is taken has an account");
+        account.deferred = true;
+        self.deferred.push(sender);
+        if !(self.contended && self.favour) {
+            self.contended = true;
+            self.favour = true;
+            self.rank_again();
+        }
+    }
+
+    /// What was handed out last can never execute.
+    pub(super) fn reject(&mut self, hash: B256) -> Option<PooledTransaction> {
+        let nonce = self.taken?.1;
+        let sender = self.untake(hash)?;
+        let removed = self.remove(sender, nonce);
+        self.refresh(sender);
+        self.forget_if_empty(sender);
+        Some(removed)
+    }
+
+    fn untake(&mut self, hash: B256) -> Option<Address> {
+        let (sender, nonce) = self.taken?;
+        let entry = self.accounts.get(&sender)?.waiting.get(&nonce)?;
+        (entry.transaction.hash == hash).then(|| {
+            self.taken = None;
+            sender
+        })
+    }
+
+    /// Aligns the queue with the chain. `included` are the transactions of blocks added since the last time, `abandoned` the
+    /// transactions of blocks taken back (in order), `nonces` the current nonces of every sender either touches. Executed
+    /// transactions that are not in the chain come back as acknowledged, after the abandoned ones.
+    pub(super) fn settle(
+        &mut self,
+        included: &HashSet<B256>,
+        abandoned: Vec<PooledTransaction>,
+        nonces: &HashMap<Address, u64>,
+    ) {
+        self.finish_taken();
+        self.generation += 1;
+        let executed = core::mem::take(&mut self.executed);
+        for transaction in &executed {
+            self.hashes.remove(&transaction.hash);
+            if let Some(account) = self.accounts.get_mut(&transaction.sender()) {
+                account.executed -= 1;
+            }
+        }
+        for (sender, nonce) in nonces {
+            self.set_nonce(*sender, *nonce);
+        }
+        let owed: Vec<_> = abandoned
+            .into_iter()
+            .chain(executed)
+            .filter(|transaction| !included.contains(&transaction.hash))
+            .collect();
+        self.readmit(owed, nonces);
+        for sender in nonces.keys() {
+            self.refresh(*sender);
+            self.forget_if_empty(*sender);
+        }
+    }
+
+    /// In front of everything readmitted before: reorgs reach back from the tip, so what is taken back later is older.
+    fn readmit(&mut self, owed: Vec<PooledTransaction>, nonces: &HashMap<Address, u64>) {
+        self.returns -= i64::try_from(owed.len()).expect("a reorg abandons a bounded number of transactions");
+        for (order, transaction) in (self.returns..).zip(owed) {
+            let sender = transaction.sender();
+            let next = nonces.get(&sender).copied().unwrap_or_default();
+            if transaction.nonce() < next || self.hashes.contains_key(&transaction.hash) {
+                continue;
+            }
+            let account = self.accounts.entry(sender).or_insert_with(|| Account {
+                next,
+                end: next,
+                ..Account::default()
+            });
+            let nonce = transaction.nonce();
+            if account.waiting.contains_key(&nonce) {
+                self.remove(sender, nonce);
+            }
+            let entry = Entry {
+                transaction,
+                acknowledged: true,
+                order,
+            };
+            self.put(sender, entry, next);
+        }
+    }
+
+    fn set_nonce(&mut self, sender: Address, nonce: u64) {
+        let Some(account) = self.accounts.get(&sender) else {
+            return;
+        };
+        let stale: Vec<u64> = account.waiting.range(..nonce).map(|(nonce, _)| *nonce).collect();
+        for nonce in stale {
+            self.remove(sender, nonce);
+        }
+        let account = self
+            .accounts
+            .get_mut(&sender)
+            .expect("removing entries keeps the account");
+        self.queued -= account.queued();
+        account.next = nonce;
+        account.end = nonce;
+        account.extend_run();
+        self.queued += account.queued();
+    }
+
+    /// Drops what arrived before `cutoff` and cannot execute: behind a gap, or its lowest nonce below the base fee.
+    pub(super) fn drop_stuck(&mut self, cutoff: std::time::Instant) -> usize {
+        let base_fee = self.base_fee;
+        let stuck: Vec<(Address, u64)> = self
+            .accounts
+            .iter()
+            .flat_map(|(sender, account)| {
+                let pays = |entry: &Entry| entry.transaction.effective_tip(base_fee).is_some();
+                let run_is_stuck = account.waiting.get(&account.next).is_some_and(|head| !pays(head));
+                let from = if run_is_stuck { account.next } else { account.end };
+                let old = account
+                    .waiting
+                    .range(from..)
+                    .filter(|(_, entry)| entry.transaction.arrived < cutoff);
+                old.map(|(nonce, _)| (*sender, *nonce))
+            })
+            .filter(|key| self.taken != Some(*key))
+            .collect();
+        for (sender, nonce) in &stuck {
+            self.remove(*sender, *nonce);
+            self.refresh(*sender);
+            self.forget_if_empty(*sender);
+        }
+        stuck.len()
+    }
+
+    fn put(&mut self, sender: Address, entry: Entry, next: u64) {
+        let account = self.accounts.entry(sender).or_insert_with(|| Account {
+            next,
+            end: next,
+            ..Account::default()
+        });
+        let (size, cost, hash) = (
+            entry.transaction.size(),
+            entry.transaction.cost,
+            entry.transaction.hash,
+        );
+        let nonce = entry.transaction.nonce();
+        self.queued -= account.queued();
+        account.bytes += size;
+        account.cost = account.cost.saturating_add(cost);
+        account.waiting.insert(nonce, entry);
+        account.extend_run();
+        self.queued += account.queued();
+        self.bytes += size;
+        self.transactions += 1;
+        self.hashes.insert(hash, (sender, nonce));
+    }
+
+    /// Takes an entry out; what follows it stands behind a gap now.
+    fn remove(&mut self, sender: Address, nonce: u64) -> PooledTransaction {
+        let entry = self.detach(sender, nonce);
+        let account = self
+            .accounts
+            .get_mut(&sender)
+            .expect("detaching keeps the account");
+        self.queued -= account.queued();
+        if nonce >= account.next {
+            account.end = account.end.min(nonce);
+        }
+        self.queued += account.queued();
+        entry.transaction
+    }
+
+    fn detach(&mut self, sender: Address, nonce: u64) -> Entry {
+        let account = self
+            .accounts
+            .get_mut(&sender)
+            .expect("entries belong to accounts");
+        self.queued -= account.queued();
+        let entry = account
+            .waiting
+            .remove(&nonce)
+            .expect("the caller has seen this entry");
+        self.queued += account.queued();
+        let size = entry.transaction.size();
+        account.bytes -= size;
+        account.cost = account.cost.saturating_sub(entry.transaction.cost);
+        self.bytes -= size;
+        self.transactions -= 1;
+        self.hashes.remove(&entry.transaction.hash);
+        entry
+    }
+
+    fn forget_if_empty(&mut self, sender: Address) {
+        let empty = |account: &Account| account.waiting.is_empty() && account.executed == 0;
+        if self.accounts.get(&sender).is_some_and(empty) {
+            self.accounts.remove(&sender);
+        }
+    }
+
+    /// Puts the account into `ready`, at its present rank, or out of it.
+    fn refresh(&mut self, sender: Address) {
+        let Some(account) = self.accounts.get(&sender) else {
+            return;
+        };
+        let takeable = !account.deferred && self.taken.is_none_or(|(taken, _)| taken != sender);
+        let head = account.waiting.get(&account.next).filter(|_| takeable);
+        let rank = head.and_then(|entry| self.rank(entry));
+        let account = self.accounts.get_mut(&sender).expect("it was just there");
+        if let Some(old) = account.rank.take() {
+            self.ready.remove(&old);
+        }
+        if let Some(rank) = rank {
+            account.rank = Some(rank);
+            self.ready.insert(rank, sender);
+        }
+    }
+
+    fn rank(&self, entry: &Entry) -> Option<Rank> {
+        let tip = entry.transaction.effective_tip(self.base_fee)?;
+        let to_attribution = || {
+            let to = entry.transaction.transaction().to();
+            to.is_some_and(|to| ATTRIBUTION_CONTRACTS.contains(&to))
+        };
+        let class = match entry {
+            Entry {
+                acknowledged: true, ..
+            } => Class::Acknowledged,
+            _ if self.favour && to_attribution() => Class::Favoured,
+            _ => Class::Ordinary,
+        };
+        let by_tip = self.contended && class != Class::Acknowledged;
+        Some(Rank {
+            class,
+            tip: Reverse(if by_tip { tip } else { 0 }),
+            order: entry.order,
+        })
+    }
+
+    fn rank_again(&mut self) {
+        for sender in self.senders() {
+            self.refresh(sender);
+        }
+    }
+
+    /// True when something can be handed out.
+    pub(super) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+}

@@ -1,0 +1,394 @@
+//! The queue against a plain model, and the order the chain promises.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that panics has failed, which is what it is for"
+)]
+
+use super::{PoolError, PoolLimits, PooledTransaction, queue::Queue};
+use crate::builder::reserve::ATTRIBUTION_CONTRACTS;
+use alloy::{
+    consensus::{SignableTransaction, TxEip1559, transaction::Recovered},
+    eips::eip2718::{Encodable2718, WithEncoded},
+    primitives::{Address, B256, Bytes, Signature, TxKind, U256},
+};
+use op_alloy_consensus::OpTxEnvelope;
+use proptest::prelude::*;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Instant,
+};
+
+const RICH: U256 = U256::MAX;
+
+#[derive(Clone, Copy, Debug)]
+struct Spec {
+    sender: u8,
+    nonce: u64,
+    tip: u128,
+    size: usize,
+    to: Address,
+}
+
+impl Spec {
+    const fn new(sender: u8, nonce: u64, tip: u128) -> Self {
+        Self {
+            sender,
+            nonce,
+            tip,
+            size: 0,
+            to: Address::ZERO,
+        }
+    }
+
+    fn make(self) -> PooledTransaction {
+        let transaction = TxEip1559 {
+            chain_id: 901,
+            nonce: self.nonce,
+            gas_limit: 21_000,
+            max_fee_per_gas: 1_000 + self.tip,
+            max_priority_fee_per_gas: self.tip,
+            to: TxKind::Call(self.to),
+            input: Bytes::from(vec![1; self.size]),
+            // Makes the hashes of different senders differ, which signatures would do otherwise.
+            value: U256::from(self.sender),
+            ..TxEip1559::default()
+        };
+        let envelope = OpTxEnvelope::Eip1559(transaction.into_signed(Signature::test_signature()));
+        let hash = envelope.tx_hash();
+        let encoded = envelope.encoded_2718().into();
+        let sender = Address::repeat_byte(self.sender);
+        PooledTransaction {
+            inner: Arc::new(WithEncoded::new(
+                encoded,
+                Recovered::new_unchecked(envelope, sender),
+            )),
+            hash,
+            cost: U256::from(100),
+            arrived: Instant::now(),
+        }
+    }
+}
+
+fn queue() -> Queue {
+    Queue::new(PoolLimits::default())
+}
+
+fn add(queue: &mut Queue, spec: Spec) -> B256 {
+    let transaction = spec.make();
+    let hash = transaction.hash;
+    queue.insert(transaction, 0, RICH).unwrap();
+    hash
+}
+
+fn taken(queue: &mut Queue) -> Option<(u8, u64)> {
+    queue
+        .next()
+        .map(|transaction| (transaction.sender()[0], transaction.nonce()))
+}
+
+fn drain(queue: &mut Queue) -> Vec<(u8, u64)> {
+    core::iter::from_fn(|| taken(queue)).collect()
+}
+
+#[test]
+fn transactions_that_fit_go_in_arrival_order_whatever_they_pay() {
+    let mut queue = queue();
+    queue.begin_block(10);
+    for (sender, tip) in [(1, 1), (2, 50), (3, 20)] {
+        add(&mut queue, Spec::new(sender, 0, tip));
+    }
+    assert_eq!(drain(&mut queue), [(1, 0), (2, 0), (3, 0)]);
+}
+
+#[test]
+fn once_something_did_not_fit_the_tip_decides_until_the_queue_has_drained() {
+    let mut queue = queue();
+    queue.begin_block(10);
+    let first = add(&mut queue, Spec::new(1, 0, 1));
+    for (sender, tip) in [(2, 5), (3, 50), (4, 5)] {
+        add(&mut queue, Spec::new(sender, 0, tip));
+    }
+    assert_eq!(taken(&mut queue), Some((1, 0)));
+    queue.defer(first);
+    assert_eq!(taken(&mut queue), Some((3, 0)), "the highest tip goes first now");
+    queue.settle(
+        &HashSet::from([Spec::new(3, 0, 50).make().hash]),
+        Vec::new(),
+        &HashMap::from([(Address::repeat_byte(3), 1)]),
+    );
+    queue.begin_block(10);
+    assert_eq!(
+        drain(&mut queue),
+        [(2, 0), (4, 0), (1, 0)],
+        "then tip, then arrival"
+    );
+    add(&mut queue, Spec::new(5, 0, 1));
+    add(&mut queue, Spec::new(6, 0, 9));
+    assert_eq!(
+        drain(&mut queue),
+        [(5, 0), (6, 0)],
+        "drained, so arrival decides again"
+    );
+}
+
+#[test]
+fn in_a_block_that_is_nearly_full_attribution_goes_before_the_rest() {
+    let mut queue = queue();
+    queue.begin_block(10);
+    let big = add(&mut queue, Spec::new(1, 0, 99));
+    add(&mut queue, Spec::new(2, 0, 50));
+    let to = ATTRIBUTION_CONTRACTS[0];
+    add(
+        &mut queue,
+        Spec {
+            to,
+            ..Spec::new(3, 0, 1)
+        },
+    );
+    assert_eq!(taken(&mut queue), Some((1, 0)));
+    queue.defer(big);
+    assert_eq!(drain(&mut queue), [(3, 0), (2, 0)]);
+}
+
+#[test]
+fn a_gap_waits_until_it_is_filled() {
+    let mut queue = queue();
+    queue.begin_block(10);
+    add(&mut queue, Spec::new(1, 1, 1));
+    assert_eq!((taken(&mut queue), queue.status()), (None, (0, 1)));
+    add(&mut queue, Spec::new(1, 0, 1));
+    assert_eq!(
+        (queue.status(), queue.next_nonce(Address::repeat_byte(1))),
+        ((2, 0), Some(2))
+    );
+    assert_eq!(drain(&mut queue), [(1, 0), (1, 1)]);
+}
+
+#[test]
+fn replacing_takes_a_tenth_more_in_both_fee_fields() {
+    let mut queue = queue();
+    queue.begin_block(10);
+    add(&mut queue, Spec::new(1, 0, 1_000));
+    let insert = |queue: &mut Queue, tip| queue.insert(Spec::new(1, 0, tip).make(), 0, RICH);
+    assert_eq!(insert(&mut queue, 1_000), Err(PoolError::AlreadyKnown));
+    assert_eq!(
+        insert(&mut queue, 1_100),
+        Err(PoolError::ReplacementUnderpriced),
+        "the fee cap rose by 5 % only"
+    );
+    assert_eq!(insert(&mut queue, 1_200), Ok(()));
+    assert_eq!(queue.status(), (1, 0));
+    assert_eq!(queue.next().unwrap().effective_tip(10), Some(1_200));
+    assert_eq!(
+        insert(&mut queue, 9_000),
+        Err(PoolError::ReplacementTooLate { nonce: 0 })
+    );
+}
+
+#[test]
+fn all_that_waits_must_be_paid_for_together() {
+    let mut queue = queue();
+    queue
+        .insert(Spec::new(1, 0, 1).make(), 0, U256::from(150))
+        .unwrap();
+    let error = queue
+        .insert(Spec::new(1, 1, 1).make(), 0, U256::from(150))
+        .unwrap_err();
+    let [balance, queued, cost, overshot] = [150, 100, 100, 50].map(U256::from);
+    assert_eq!(
+        error,
+        PoolError::InsufficientFunds {
+            balance,
+            queued,
+            cost,
+            overshot
+        }
+    );
+}
+
+#[test]
+fn a_rejected_transaction_leaves_what_follows_behind_a_gap() {
+    let mut queue = queue();
+    queue.begin_block(10);
+    let first = add(&mut queue, Spec::new(1, 0, 1));
+    add(&mut queue, Spec::new(1, 1, 1));
+    queue.next().unwrap();
+    queue.reject(first).unwrap();
+    assert_eq!((taken(&mut queue), queue.status()), (None, (0, 1)));
+    add(&mut queue, Spec::new(1, 0, 2));
+    assert_eq!(drain(&mut queue), [(1, 0), (1, 1)]);
+}
+
+#[test]
+fn what_an_abandoned_block_held_comes_back_first_and_in_its_order() {
+    let mut queue = queue();
+    queue.begin_block(10);
+    for sender in [3, 1, 2] {
+        add(&mut queue, Spec::new(sender, 0, 1));
+    }
+    assert_eq!(drain(&mut queue).len(), 3);
+    assert_eq!(
+        queue.insert(Spec::new(1, 0, 1).make(), 0, RICH),
+        Err(PoolError::AlreadyKnown)
+    );
+    add(&mut queue, Spec::new(4, 0, 90));
+    let nonces = [1, 2, 3, 5]
+        .map(|sender| (Address::repeat_byte(sender), 0))
+        .into();
+    let older = Spec::new(5, 0, 1).make();
+    queue.settle(&HashSet::new(), vec![older], &nonces);
+    queue.begin_block(10);
+    assert_eq!(drain(&mut queue), [(5, 0), (3, 0), (1, 0), (2, 0), (4, 0)]);
+}
+
+#[test]
+fn what_the_chain_took_is_gone() {
+    let mut queue = queue();
+    queue.begin_block(10);
+    add(&mut queue, Spec::new(1, 0, 1));
+    add(&mut queue, Spec::new(1, 1, 1));
+    let hash = queue.next().unwrap().hash;
+    let nonces = HashMap::from([(Address::repeat_byte(1), 1)]);
+    queue.settle(&HashSet::from([hash]), Vec::new(), &nonces);
+    queue.begin_block(10);
+    assert!(queue.get(hash).is_none());
+    assert_eq!(drain(&mut queue), [(1, 1)]);
+}
+
+#[test]
+fn below_the_base_fee_nothing_moves_until_it_falls() {
+    let mut queue = queue();
+    queue.begin_block(2_000);
+    add(&mut queue, Spec::new(1, 0, 1));
+    assert_eq!(taken(&mut queue), None);
+    queue.begin_block(900);
+    assert_eq!(taken(&mut queue), Some((1, 0)));
+}
+
+#[test]
+fn what_is_stuck_for_too_long_is_dropped() {
+    let mut queue = queue();
+    queue.begin_block(10);
+    add(&mut queue, Spec::new(1, 0, 1));
+    add(&mut queue, Spec::new(2, 5, 1));
+    let later = Instant::now() + std::time::Duration::from_secs(1);
+    assert_eq!(queue.drop_stuck(later), 1);
+    assert_eq!(queue.status(), (1, 0));
+}
+
+#[derive(Clone, Debug)]
+enum Move {
+    Add(u8, u64, u128, usize),
+    Next,
+    Defer,
+    Reject,
+    NewBlock { committed: bool },
+}
+
+fn moves() -> impl Strategy<Value = Vec<Move>> {
+    let one = prop_oneof![
+        6 => (1..5u8, 0..8u64, 0..2_000u128, 0..400usize).prop_map(|(a, b, c, d)| Move::Add(a, b, c, d)),
+        4 => Just(Move::Next),
+        1 => Just(Move::Defer),
+        1 => Just(Move::Reject),
+        1 => any::<bool>().prop_map(|committed| Move::NewBlock { committed }),
+    ];
+    proptest::collection::vec(one, 1..200)
+}
+
+fn tight() -> PoolLimits {
+    PoolLimits {
+        tx_bytes_max: 1_000,
+        transactions_max: 12,
+        bytes_max: 3_000,
+        sender_transactions_max: 5,
+        sender_bytes_max: 1_500,
+        queued_max: 4,
+        sender_queued_max: 2,
+    }
+}
+
+proptest! {
+    /// Never over the bounds, every sender's transactions in nonce order without gaps or repeats, nothing lost of what was executed
+    /// into a block that was abandoned.
+    #[test]
+    fn bounds_and_order_hold_whatever_happens(moves in moves()) {
+        let limits = tight();
+        let mut queue = Queue::new(limits);
+        // The chain: nonces after the last committed block, and what the open block has executed.
+        let mut committed: HashMap<Address, u64> = HashMap::new();
+        let mut open: Vec<PooledTransaction> = Vec::new();
+        let mut last: Option<PooledTransaction> = None;
+        // What an abandoned block held comes back over the bounds: it was acknowledged.
+        let mut bounded = true;
+        queue.begin_block(10);
+        for step in moves {
+            match step {
+                Move::Add(sender, nonce, tip, size) => {
+                    let spec = Spec { size, ..Spec::new(sender, nonce, tip) };
+                    let address = Address::repeat_byte(sender);
+                    let next = committed.get(&address).copied().unwrap_or_default()
+                        + open.iter().filter(|tx| tx.sender() == address).count() as u64;
+                    let result = queue.insert(spec.make(), next, RICH);
+                    if let Err(PoolError::NonceTooLow { next: found, .. }) = result {
+                        prop_assert!(nonce < found);
+                    }
+                    let (pending, queued) = queue.status();
+                    if bounded {
+                        prop_assert!(pending + queued <= limits.transactions_max);
+                        prop_assert!(queue.bytes() <= limits.bytes_max);
+                    }
+                }
+                Move::Next => {
+                    open.extend(last.take());
+                    last = queue.next();
+                    if let Some(transaction) = &last {
+                        let sender = transaction.sender();
+                        let expected = committed.get(&sender).copied().unwrap_or_default()
+                            + open.iter().filter(|tx| tx.sender() == sender).count() as u64;
+                        prop_assert_eq!(transaction.nonce(), expected);
+                    }
+                }
+                Move::Defer => if let Some(transaction) = last.take() {
+                    queue.defer(transaction.hash);
+                }
+                Move::Reject => if let Some(transaction) = last.take() {
+                    prop_assert!(queue.reject(transaction.hash).is_some());
+                }
+                Move::NewBlock { committed: taken } => {
+                    open.extend(last.take());
+                    let included: HashSet<B256> = if taken {
+                        for transaction in &open {
+                            committed.insert(transaction.sender(), transaction.nonce() + 1);
+                        }
+                        open.iter().map(|tx| tx.hash).collect()
+                    } else {
+                        HashSet::new()
+                    };
+                    let nonces = open
+                        .iter()
+                        .map(|tx| (tx.sender(), committed.get(&tx.sender()).copied().unwrap_or_default()))
+                        .collect();
+                    queue.settle(&included, Vec::new(), &nonces);
+                    if !taken {
+                        for transaction in &open {
+                            prop_assert!(queue.get(transaction.hash).is_some(), "an acknowledged transaction is lost");
+                        }
+                        bounded &= open.is_empty();
+                    }
+                    open.clear();
+                    queue.begin_block(10);
+                }
+            }
+        }
+        // What the counters say is what is there.
+        open.extend(last.take());
+        let (pending, _) = queue.status();
+        queue.finish_taken();
+        queue.begin_block(0);
+        let drained = drain(&mut queue).len();
+        prop_assert!(drained <= pending);
+        prop_assert_eq!(queue.status().0, 0);
+    }
+}
