@@ -100,6 +100,12 @@ impl Health {
         self.facts.write().l1 = check;
     }
 
+    /// True when the last attempt to reach L1 worked.
+    #[must_use]
+    pub fn is_l1_working(&self) -> bool {
+        self.facts.read().l1 == Check::Working
+    }
+
     /// Records what talking to the DA layer showed.
     pub fn set_da(&self, check: Check) {
         self.facts.write().da = check;

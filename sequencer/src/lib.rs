@@ -14,3 +14,4 @@ pub mod l1_view;
 pub mod origin_selector;
 pub mod pool;
 pub mod store;
+pub mod verifier;

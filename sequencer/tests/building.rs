@@ -11,13 +11,18 @@ use alloy::primitives::{U256, address};
 use chain::{GAS_LIMIT, GENESIS_TIME, L1_BLOCK_TIME, World, call, deposit_log, key, transfer};
 use revm::database_interface::DatabaseRef;
 use std::{future::Future, time::Duration};
-use tributary_protocol::block::{L1BlockNumber, L2BlockNumber};
+use tributary_protocol::{
+    block::{L1BlockNumber, L2BlockNumber},
+    execute::BlockOutcome,
+    state::{StateChanges, TrieChanges},
+};
 use tributary_sequencer::{
     builder::{
         Step,
         reserve::{ATTRIBUTION_CONTRACTS, ordinary_gas_max},
     },
     origin_selector::WaitReason,
+    verifier::{Verifier, VerifierError},
 };
 
 /// Runs a story. Real time only bounds it, so that a story that hangs fails.
@@ -273,5 +278,63 @@ fn a_block_that_derivation_replaces_is_abandoned_while_open() {
         assert_eq!(step.unwrap(), Step::Abandoned);
         assert_eq!(world.head(), replaced);
         assert!(matches!(build_one(&world).await, Step::Built(block) if block.parent_hash == replaced.hash));
+    });
+}
+
+#[test]
+fn what_was_built_is_executed_again_before_it_counts_as_verified() {
+    story(async {
+        let world = World::new();
+        world.poll_l1().await;
+        let verifier = Verifier::new(world.chain().clone());
+        let verified = verifier.verified_head();
+        world.list.push(transfer(1, 5));
+        for nonce in 0..3 {
+            world.list.push(transfer(1, nonce));
+            build_one(&world).await;
+            assert_eq!(verified.borrow().number.0, nonce);
+            while verifier.step().unwrap() {}
+            assert_eq!(*verified.borrow(), world.head());
+        }
+        world.engine.revert_unsafe_to(L2BlockNumber(1)).await.unwrap();
+        build_one(&world).await;
+        while verifier.step().unwrap() {}
+        assert_eq!(
+            *verified.borrow(),
+            world.head(),
+            "a replaced block is verified anew"
+        );
+    });
+}
+
+#[test]
+fn a_block_that_does_not_execute_to_itself_is_found() {
+    story(async {
+        let world = World::new();
+        world.poll_l1().await;
+        build_one(&world).await;
+        let genesis = world.chain().block_by_number(L2BlockNumber(0)).unwrap().unwrap();
+        let block = world.chain().block_by_number(L2BlockNumber(1)).unwrap().unwrap();
+        let mut forged = BlockOutcome {
+            block: block.block.clone(),
+            hash: block.hash,
+            senders: block.senders.clone(),
+            receipts: block.receipts.clone(),
+            changes: StateChanges::default(),
+            trie: TrieChanges::default(),
+        };
+        forged.block.header.gas_used += 1;
+        forged.hash = forged.block.header.hash_slow();
+        world
+            .engine
+            .revert_unsafe_to(genesis.reference.number)
+            .await
+            .unwrap();
+        let sealed = world.engine.commit_unsafe(forged).await.unwrap();
+        let verifier = Verifier::new(world.chain().clone());
+        let error = verifier.step().unwrap_err();
+        assert!(matches!(error, VerifierError::Mismatch { .. }), "{error}");
+        assert!(error.to_string().contains(&sealed.hash.to_string()));
+        assert_eq!(verifier.verified_head().borrow().number.0, 0);
     });
 }

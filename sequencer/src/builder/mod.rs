@@ -14,7 +14,7 @@ mod open_block;
 pub mod reserve;
 pub mod source;
 
-pub use source::{BlockTransactions, NoTransactions, PoolTransaction, TransactionSource};
+pub use source::{BlockTransactions, PoolTransaction, TransactionSource};
 
 use self::open_block::{Added, OpenBlock};
 use crate::{

@@ -6,7 +6,7 @@
 //! ```
 //! What was executed the pool learns from the pending block and from the unsafe head, like everyone else.
 
-use alloy::{consensus::transaction::Recovered, eips::eip2718::WithEncoded, primitives::B256};
+use alloy::{consensus::transaction::Recovered, eips::eip2718::WithEncoded};
 use op_alloy_consensus::OpTxEnvelope;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -36,24 +36,4 @@ pub trait BlockTransactions: Send {
 
     /// It cannot be executed on the state it was given to: the pool drops it and remembers why; what depends on it waits.
     fn reject(&mut self, transaction: &PoolTransaction, reason: &InvalidTransaction);
-}
-
-/// No transactions at all: what a follower has, and a sequencer that must build empty blocks.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoTransactions;
-
-impl BlockTransactions for NoTransactions {
-    fn next(&mut self) -> Option<PoolTransaction> {
-        None
-    }
-
-    fn defer(&mut self, _: &PoolTransaction) {}
-
-    fn reject(&mut self, _: &PoolTransaction, _: &InvalidTransaction) {}
-}
-
-/// Hash of a pooled transaction.
-#[must_use]
-pub fn transaction_hash(transaction: &PoolTransaction) -> B256 {
-    transaction.1.inner().tx_hash()
 }
