@@ -1,20 +1,15 @@
 //! Room kept in every block for the attribution contracts, so that ordinary traffic cannot crowd out records.
 
 use super::PoolTransaction;
-use alloy::{
-    consensus::Transaction,
-    primitives::{Address, address},
-};
+use alloy::{consensus::Transaction, primitives::Address};
+use tributary_protocol::contracts::{ATTRIBUTION_LEDGER, ATTRIBUTION_REGISTRY};
 
 /// Share of a block's gas that only transactions to the attribution contracts may use, in per cent. A full bundle takes well under
 /// a tenth of a block; a quarter leaves room for a few of them in every block, whatever else is going on.
 pub const ATTRIBUTION_RESERVE_PERCENT: u64 = 25;
 
 /// The contracts the reserve is for.
-pub const ATTRIBUTION_CONTRACTS: [Address; 2] = [
-    address!("7A00000000000000000000000000000000000001"),
-    address!("7A00000000000000000000000000000000000002"),
-];
+pub const ATTRIBUTION_CONTRACTS: [Address; 2] = [ATTRIBUTION_REGISTRY, ATTRIBUTION_LEDGER];
 
 /// Gas limit of the L1-attributes transaction, which every block starts with.
 const L1_ATTRIBUTES_GAS: u64 = 1_000_000;

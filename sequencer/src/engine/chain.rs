@@ -159,14 +159,14 @@ impl Chain {
     }
 
     /// Shows `pending` to readers. Called by the builder alone.
-    pub fn publish_pending(&self, pending: Option<Arc<PendingBlock>>) {
+    pub(crate) fn publish_pending(&self, pending: Option<Arc<PendingBlock>>) {
         let tip = pending.as_ref().map(|block| block.tip()).unwrap_or_default();
         *self.shared.pending.write() = pending;
         self.shared.pending_tip.send_replace(tip);
     }
 
     /// Tells readers that the block being built has grown. Called by the builder alone.
-    pub fn announce_pending(&self) {
+    pub(crate) fn announce_pending(&self) {
         let tip = self.pending().map(|block| block.tip()).unwrap_or_default();
         self.shared.pending_tip.send_replace(tip);
     }
@@ -174,6 +174,14 @@ impl Chain {
     /// Shows a committed state to readers. Called by the writer alone, after the store has it on disk.
     pub(super) fn publish(&self, reader: ChainReader) {
         let heads = reader.heads();
+        for (name, head) in [
+            ("unsafe", heads.unsafe_head),
+            ("safe", heads.safe_head),
+            ("finalized", heads.finalized_head),
+        ] {
+            #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, exact up to 2^53")]
+            metrics::gauge!("chain_head_number", "head" => name).set(head.number.0 as f64);
+        }
         *self.shared.reader.write() = Arc::new(reader);
         self.shared.heads.send_replace(heads);
     }
