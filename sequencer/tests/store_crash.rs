@@ -15,7 +15,7 @@ use std::{
 };
 use support::{Changes, ModelState, genesis, make_block};
 use tributary_protocol::{block::L2BlockNumber, state::TrieReader};
-use tributary_sequencer::store::{ChainWriter, FjallStore, Store, StoreError};
+use tributary_sequencer::store::{ChainWriter, FjallStore, Store, StoreError, Table, WriteBatch};
 
 const CHILD_FOLDER: &str = "TRIBUTARY_TEST_STORE_FOLDER";
 const ROUNDS: u64 = 12;
@@ -213,4 +213,55 @@ fn a_flipped_bit_is_an_error_or_a_shorter_chain_never_a_wrong_answer() {
             Err(error) => println!("offset {offset}: {error}"),
         }
     }
+}
+
+/// Bytes that do not compress, the same for the same key.
+fn noise(key: u64) -> Vec<u8> {
+    let words = (0..32_768_u64).map(|word| keccak256((key << 32 | word).to_be_bytes()));
+    words.flat_map(|word| word.0).collect()
+}
+
+#[test]
+fn a_damaged_table_file_is_never_read_as_something_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let tables = |folder: &Path| -> Vec<_> {
+        let files = files_below(folder).into_iter();
+        files
+            .filter(|path| path.components().any(|part| part.as_os_str() == "tables"))
+            .filter(|path| std::fs::metadata(path).is_ok_and(|file| file.len() > 100_000))
+            .collect()
+    };
+    let store = FjallStore::open(folder.path()).unwrap();
+    let mut keys = 0_u64;
+    // More than a memtable holds, until the first table file is there.
+    while tables(folder.path()).is_empty() {
+        let mut batch = WriteBatch::default();
+        batch.put(Table::Codes, keys.to_be_bytes(), noise(keys));
+        store.write(batch).unwrap();
+        keys += 1;
+        assert!(keys < 500, "no table file after half a gigabyte");
+    }
+    drop(store);
+    for path in tables(folder.path()) {
+        let mut bytes = std::fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 0x01;
+        std::fs::write(&path, bytes).unwrap();
+    }
+    let Ok(store) = FjallStore::open(folder.path()) else {
+        return;
+    };
+    let snapshot = store.snapshot();
+    let mut refused = 0;
+    for key in 0..keys {
+        match snapshot.get(Table::Codes, &key.to_be_bytes()) {
+            Ok(value) => assert_eq!(
+                value.as_ref().map(|value| value.as_ref()),
+                Some(noise(key).as_slice()),
+                "key {key}"
+            ),
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(refused > 0, "the damage was in a part that was read");
 }
