@@ -14,12 +14,17 @@
 extern crate alloc;
 
 pub mod attributes;
+pub mod attribution;
+pub mod batch;
 pub mod batcher_tx;
 pub mod block;
+pub mod channel;
 pub mod commitment;
 pub mod config;
+pub mod contracts;
 pub mod deposit;
 pub mod execute;
+pub mod frame;
 pub mod genesis;
 pub mod l1_info;
 pub mod output;
