@@ -1,0 +1,122 @@
+//! Where kona-derive 0.4.5 departs from the rules in ways every history would run into, put right between its stages.
+//!
+//! Each repair only makes kona stricter or more patient, never more lenient; what it derives is still its own work. The list, with
+//! reasons, is in `docs/oracle.md`:
+//!
+//! | repair               | kona 0.4.5                                                    | rule                              |
+//! | -------------------- | ------------------------------------------------------------- | --------------------------------- |
+//! | [`FramesInOrder`]    | keeps frames of a channel that come early in a later transaction | Holocene: they are dropped       |
+//! | [`BatchesInOrder`]   | says "end of L1 block" for a refused span batch, skipping data | it is only that batch's end       |
+//! | [`BatchesInOrder`]   | overwrites the parent hash of a singular batch before checking | the batch's own is checked        |
+
+use crate::alt_da::Drained;
+use alloy_primitives::B256;
+use async_trait::async_trait;
+use kona_derive::{
+    NextBatchProvider, NextFrameProvider, OriginAdvancer, OriginProvider, PipelineError, PipelineResult,
+    Signal, SignalReceiver,
+};
+use kona_protocol::{Batch, BlockInfo, ChannelId, Frame, L2BlockInfo};
+
+/// Between frame queue and channel assembler: drops frames that do not continue the channel where it stands.
+#[derive(Debug)]
+pub struct FramesInOrder<P> {
+    prev: P,
+    /// The channel that began last, and the number its next frame must have.
+    expected: Option<(ChannelId, u16)>,
+}
+
+impl<P> FramesInOrder<P> {
+    /// Stands after `prev`.
+    pub const fn new(prev: P) -> Self {
+        Self { prev, expected: None }
+    }
+}
+
+#[async_trait]
+impl<P: NextFrameProvider + Send> NextFrameProvider for FramesInOrder<P> {
+    async fn next_frame(&mut self) -> PipelineResult<Frame> {
+        let frame = self.prev.next_frame().await?;
+        let continues = frame.number == 0 || self.expected == Some((frame.id, frame.number));
+        if !continues {
+            return Err(PipelineError::NotEnoughData.temp());
+        }
+        self.expected = frame.number.checked_add(1).map(|next| (frame.id, next));
+        Ok(frame)
+    }
+}
+
+/// Between batch stream and batch validator.
+#[derive(Debug)]
+pub struct BatchesInOrder<P> {
+    prev: P,
+    drained: Drained,
+}
+
+impl<P> BatchesInOrder<P> {
+    /// Stands after `prev`; `drained` knows how far the data source has come.
+    pub const fn new(prev: P, drained: Drained) -> Self {
+        Self { prev, drained }
+    }
+}
+
+#[async_trait]
+impl<P: NextBatchProvider + OriginProvider + Send> NextBatchProvider for BatchesInOrder<P> {
+    async fn next_batch(&mut self, parent: L2BlockInfo, l1_origins: &[BlockInfo]) -> PipelineResult<Batch> {
+        let mut next = self.prev.next_batch(parent, l1_origins).await;
+        let is_end = next
+            .as_ref()
+            .is_err_and(|error| *error == PipelineError::Eof.temp());
+        let is_drained = self
+            .prev
+            .origin()
+            .is_some_and(|origin| self.drained.is(origin.number));
+        if is_end && !is_drained {
+            return Err(PipelineError::NotEnoughData.temp());
+        }
+        if let Ok(Batch::Single(batch)) = &mut next {
+            // Blocks out of a span have no parent hash of their own; kona has checked their span's.
+            let is_singular = batch.parent_hash != B256::ZERO;
+            if is_singular && batch.parent_hash != parent.block_info.hash {
+                // kona then refuses it in the same place, for its epoch instead of its parent.
+                batch.epoch_hash = B256::ZERO;
+            }
+        }
+        next
+    }
+
+    fn span_buffer_size(&self) -> usize {
+        self.prev.span_buffer_size()
+    }
+
+    fn flush(&mut self) {
+        self.prev.flush();
+    }
+}
+
+macro_rules! pass_through {
+    ($stage:ident) => {
+        #[async_trait]
+        impl<P: OriginAdvancer + Send> OriginAdvancer for $stage<P> {
+            async fn advance_origin(&mut self) -> PipelineResult<()> {
+                self.prev.advance_origin().await
+            }
+        }
+
+        impl<P: OriginProvider> OriginProvider for $stage<P> {
+            fn origin(&self) -> Option<BlockInfo> {
+                self.prev.origin()
+            }
+        }
+
+        #[async_trait]
+        impl<P: SignalReceiver + Send> SignalReceiver for $stage<P> {
+            async fn signal(&mut self, signal: Signal) -> PipelineResult<()> {
+                self.prev.signal(signal).await
+            }
+        }
+    };
+}
+
+pass_through!(FramesInOrder);
+pass_through!(BatchesInOrder);
