@@ -13,5 +13,6 @@ pub mod health;
 pub mod l1_view;
 pub mod origin_selector;
 pub mod pool;
+pub mod rpc;
 pub mod store;
 pub mod verifier;

@@ -122,19 +122,8 @@ pub enum PoolError {
         queued: usize,
     },
     /// The sender cannot pay for it.
-    #[error(
-        "insufficient funds for gas * price + value: balance {balance}, queued cost {queued}, tx cost {cost}, overshot {overshot}"
-    )]
-    InsufficientFunds {
-        /// Wei.
-        balance: U256,
-        /// What the sender's other waiting transactions may cost, wei.
-        queued: U256,
-        /// What this one may cost, wei.
-        cost: U256,
-        /// How much is missing, wei.
-        overshot: U256,
-    },
+    #[error(transparent)]
+    InsufficientFunds(Box<InsufficientFunds>),
     /// It is here already.
     #[error("already known")]
     AlreadyKnown,
@@ -165,4 +154,20 @@ pub enum PoolError {
     /// The head state could not be read.
     #[error("the chain cannot be read: {0}")]
     Chain(String),
+}
+
+/// What the sender has and what it would need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "insufficient funds for gas * price + value: balance {balance}, queued cost {queued}, tx cost {cost}, overshot {overshot}"
+)]
+pub struct InsufficientFunds {
+    /// Wei.
+    pub balance: U256,
+    /// What the sender's other waiting transactions may cost, wei.
+    pub queued: U256,
+    /// What this one may cost, wei.
+    pub cost: U256,
+    /// How much is missing, wei.
+    pub overshot: U256,
 }

@@ -20,7 +20,7 @@ mod transaction;
 mod tests;
 
 pub use self::{
-    error::PoolError,
+    error::{InsufficientFunds, PoolError},
     limits::{INIT_CODE_BYTES_MAX, PoolLimits, REPLACEMENT_BUMP_PERCENT, STUCK_SECS_MAX, TX_BYTES_MAX},
     transaction::PooledTransaction,
 };

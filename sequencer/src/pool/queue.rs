@@ -16,7 +16,7 @@
 //! exceed the limits, except by acknowledged transactions that come back; `ready` holds exactly the accounts whose lowest nonce
 //! can execute now.
 
-use super::{PoolError, PoolLimits, PooledTransaction};
+use super::{InsufficientFunds, PoolError, PoolLimits, PooledTransaction};
 use crate::builder::reserve::ATTRIBUTION_CONTRACTS;
 use alloy::{
     consensus::Transaction,
@@ -250,12 +250,12 @@ impl Queue {
         let queued = account.cost.saturating_sub(in_flight).saturating_sub(replaced);
         let needed = queued.saturating_add(new.cost);
         if needed > balance {
-            return Err(PoolError::InsufficientFunds {
+            return Err(PoolError::InsufficientFunds(Box::new(InsufficientFunds {
                 balance,
                 queued,
                 cost: new.cost,
                 overshot: needed - balance,
-            });
+            })));
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
     reason = "a test that panics has failed, which is what it is for"
 )]
 
-use super::{PoolError, PoolLimits, PooledTransaction, queue::Queue};
+use super::{InsufficientFunds, PoolError, PoolLimits, PooledTransaction, queue::Queue};
 use crate::builder::reserve::ATTRIBUTION_CONTRACTS;
 use alloy::{
     consensus::{SignableTransaction, TxEip1559, transaction::Recovered},
@@ -198,12 +198,12 @@ fn all_that_waits_must_be_paid_for_together() {
     let [balance, queued, cost, overshot] = [150, 100, 100, 50].map(U256::from);
     assert_eq!(
         error,
-        PoolError::InsufficientFunds {
+        PoolError::InsufficientFunds(Box::new(InsufficientFunds {
             balance,
             queued,
             cost,
             overshot
-        }
+        }))
     );
 }
 

@@ -1,0 +1,55 @@
+//! `eth_getProof`: an account and some of its slots, with the trie nodes that prove them (EIP-1186).
+
+use crate::rpc::{Rpc, args::Args, block_id::Named, error::RpcError};
+use alloy::{
+    eips::BlockId,
+    primitives::{Address, KECCAK256_EMPTY, U256},
+    rpc::types::{EIP1186AccountProofResponse, EIP1186StorageProof},
+    serde::JsonStorageKey,
+};
+use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
+use tributary_protocol::state::trie::{account_proof, storage_proof};
+
+/// Slots one request may ask for; each is a walk down a trie.
+const SLOTS_MAX: usize = 1024;
+
+pub(in crate::rpc) fn proof(rpc: &Rpc, mut args: Args) -> Result<EIP1186AccountProofResponse, RpcError> {
+    let (address, keys): (Address, Vec<JsonStorageKey>) = (args.required()?, args.required()?);
+    let id: Option<BlockId> = args.optional()?;
+    args.end()?;
+    if keys.len() > SLOTS_MAX {
+        return Err(RpcError::params(format!(
+            "too many keys: {}, at most {SLOTS_MAX}",
+            keys.len()
+        )));
+    }
+    let reference = match rpc.find(id.unwrap_or_default())? {
+        Some(Named::Committed(reference)) => reference,
+        // A block has no root before it is sealed; its parent's is the latest there is.
+        Some(Named::Pending(pending)) => *pending.parent(),
+        None => return Err(RpcError::server("header not found")),
+    };
+    let block = rpc.committed(&reference)?;
+    let state = rpc.chain().state_at(reference.number)?;
+    let found = account_proof(&state, block.block.header.state_root, address).map_err(RpcError::internal)?;
+    let account = found.account.unwrap_or(TrieAccount {
+        nonce: 0,
+        balance: U256::ZERO,
+        storage_root: EMPTY_ROOT_HASH,
+        code_hash: KECCAK256_EMPTY,
+    });
+    let slots = keys.into_iter().map(|key| {
+        let slot = storage_proof(&state, account.storage_root, address, key.as_b256().into())
+            .map_err(RpcError::internal)?;
+        Ok(EIP1186StorageProof::new(key, slot.value, slot.proof))
+    });
+    Ok(EIP1186AccountProofResponse {
+        address,
+        balance: account.balance,
+        code_hash: account.code_hash,
+        nonce: account.nonce,
+        storage_hash: account.storage_root,
+        storage_proof: slots.collect::<Result<_, RpcError>>()?,
+        account_proof: found.proof,
+    })
+}

@@ -1,0 +1,100 @@
+//! Transactions and receipts.
+
+use crate::{
+    rpc::{Rpc, args::Args, convert, error::RpcError},
+    store::StoredBlock,
+};
+use alloy::{
+    consensus::transaction::TransactionInfo,
+    eips::{BlockId, BlockNumberOrTag},
+    primitives::{B256, U64},
+};
+use op_alloy_consensus::transaction::OpTransactionInfo;
+use op_alloy_rpc_types::{OpTransactionReceipt, Transaction};
+use std::sync::Arc;
+use tributary_protocol::execute::evm_env;
+
+pub(in crate::rpc) fn by_hash(rpc: &Rpc, mut args: Args) -> Result<Option<Transaction>, RpcError> {
+    let hash = args.required()?;
+    args.end()?;
+    // In the order a transaction travels: whoever leaves one place has reached the next before.
+    if let Some(waiting) = rpc.pool().and_then(|pool| pool.get(hash)) {
+        let recovered = waiting.transaction().clone();
+        let info = TransactionInfo::default();
+        return Ok(Some(Transaction::from_transaction(
+            recovered,
+            OpTransactionInfo::new(info, Default::default()),
+        )));
+    }
+    if let Some(pending) = rpc.chain().pending()
+        && let Some(transaction) = pending.transaction(hash)
+    {
+        return Ok(Some(convert::pending_transaction(
+            &transaction,
+            pending.base_fee(),
+        )));
+    }
+    Ok(located(rpc, hash)?.and_then(|(block, index)| convert::transaction(&block, index)))
+}
+
+/// The canonical block a transaction is in, and its index.
+pub(in crate::rpc) fn located(rpc: &Rpc, hash: B256) -> Result<Option<(Arc<StoredBlock>, usize)>, RpcError> {
+    let Some((number, index)) = rpc.chain().transaction(hash)? else {
+        return Ok(None);
+    };
+    let block = rpc.chain().block_by_number(number)?;
+    // A reorg in between may have put another block there.
+    let index = index as usize;
+    let is_it = |block: &Arc<StoredBlock>| {
+        block
+            .block
+            .body
+            .transactions
+            .get(index)
+            .is_some_and(|transaction| transaction.tx_hash() == hash)
+    };
+    Ok(block.filter(is_it).map(|block| (block, index)))
+}
+
+pub(in crate::rpc) fn by_block_hash(rpc: &Rpc, mut args: Args) -> Result<Option<Transaction>, RpcError> {
+    let (hash, index): (B256, U64) = (args.required()?, args.required()?);
+    args.end()?;
+    at(rpc, hash.into(), index)
+}
+
+pub(in crate::rpc) fn by_block_number(rpc: &Rpc, mut args: Args) -> Result<Option<Transaction>, RpcError> {
+    let (number, index): (BlockNumberOrTag, U64) = (args.required()?, args.required()?);
+    args.end()?;
+    at(rpc, number.into(), index)
+}
+
+fn at(rpc: &Rpc, id: BlockId, index: U64) -> Result<Option<Transaction>, RpcError> {
+    let block = rpc.find_block(id)?;
+    Ok(block.and_then(|block| convert::transaction(&block, index.to())))
+}
+
+pub(in crate::rpc) fn receipt(rpc: &Rpc, mut args: Args) -> Result<Option<OpTransactionReceipt>, RpcError> {
+    let hash = args.required()?;
+    args.end()?;
+    receipt_of(rpc, hash)
+}
+
+/// The receipt of a transaction in a sealed block.
+pub(in crate::rpc) fn receipt_of(rpc: &Rpc, hash: B256) -> Result<Option<OpTransactionReceipt>, RpcError> {
+    let located = located(rpc, hash)?;
+    Ok(located.and_then(|(block, index)| convert::receipt(&block, index, spec(rpc, &block))))
+}
+
+pub(in crate::rpc) fn block_receipts(
+    rpc: &Rpc,
+    mut args: Args,
+) -> Result<Option<Vec<OpTransactionReceipt>>, RpcError> {
+    let id = args.required()?;
+    args.end()?;
+    let block = rpc.find_block(id)?;
+    Ok(block.map(|block| convert::receipts(&block, spec(rpc, &block))))
+}
+
+fn spec(rpc: &Rpc, block: &StoredBlock) -> op_revm::OpSpecId {
+    evm_env(rpc.chain().config(), &block.block.header).cfg_env.spec
+}

@@ -1,0 +1,119 @@
+//! JSON-RPC 2.0: bytes to requests, answers to bytes.
+//!
+//! A body is one request or an array of them. Every request has an answer, in order, except notifications (requests without `id`),
+//! which are carried out and answered by silence.
+
+use super::{
+    Rpc, dispatch,
+    error::{Answer, INVALID_REQUEST, PARSE_ERROR, RESPONSE_TOO_LARGE, RpcError},
+};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
+use std::borrow::Cow;
+
+#[derive(Deserialize)]
+struct Request<'a> {
+    #[serde(borrow)]
+    jsonrpc: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    method: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    params: Option<&'a RawValue>,
+    /// `Some("null")` when it is there and null: only a request without the member is a notification.
+    #[serde(borrow, default, deserialize_with = "present")]
+    id: Option<&'a RawValue>,
+}
+
+fn present<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+#[derive(Serialize)]
+struct Response<'a> {
+    jsonrpc: &'static str,
+    id: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<RpcError>,
+}
+
+impl<'a> Response<'a> {
+    fn new(id: Option<&'a RawValue>, answer: Answer) -> Self {
+        let (result, error) = match answer {
+            Ok(result) => (Some(result), None),
+            Err(error) => (None, Some(error)),
+        };
+        Self {
+            jsonrpc: "2.0",
+            id,
+            result,
+            error,
+        }
+    }
+
+    fn encode(&self) -> Box<RawValue> {
+        to_raw_value(self).expect("a response is strings, numbers and JSON that was written before")
+    }
+}
+
+/// Carries out a body; `None` when nothing in it wants an answer.
+pub(super) async fn handle(rpc: &Rpc, body: &[u8]) -> Option<String> {
+    let is_batch = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+    let answer = if is_batch {
+        handle_batch(rpc, body).await
+    } else {
+        match serde_json::from_slice::<&RawValue>(body) {
+            Ok(request) => handle_one(rpc, request.get()).await,
+            Err(error) => Some(refuse(PARSE_ERROR, format!("parse error: {error}"))),
+        }
+    };
+    answer.map(|json| String::from(Box::<str>::from(json)))
+}
+
+async fn handle_batch(rpc: &Rpc, body: &[u8]) -> Option<Box<RawValue>> {
+    let requests: Vec<&RawValue> = match serde_json::from_slice(body) {
+        Ok(requests) => requests,
+        Err(error) => return Some(refuse(PARSE_ERROR, format!("parse error: {error}"))),
+    };
+    if requests.is_empty() {
+        return Some(refuse(INVALID_REQUEST, "empty batch"));
+    }
+    if requests.len() > rpc.settings().batch_items_max {
+        return Some(refuse(INVALID_REQUEST, "batch too large"));
+    }
+    let mut answers = Vec::new();
+    let mut bytes = 0;
+    // One after the other: a wallet that sends nonces 1, 2, 3 in one batch means them in that order.
+    for request in requests {
+        let Some(answer) = handle_one(rpc, request.get()).await else {
+            continue;
+        };
+        bytes += answer.get().len();
+        if bytes > rpc.settings().batch_response_bytes_max {
+            answers.push(refuse(RESPONSE_TOO_LARGE, "response too large"));
+            break;
+        }
+        answers.push(answer);
+    }
+    let nothing_to_say = answers.is_empty();
+    (!nothing_to_say).then(|| to_raw_value(&answers).expect("answers are JSON already"))
+}
+
+async fn handle_one(rpc: &Rpc, request: &str) -> Option<Box<RawValue>> {
+    let Ok(request) = serde_json::from_str::<Request<'_>>(request) else {
+        return Some(refuse(INVALID_REQUEST, "invalid request"));
+    };
+    let has_bad_id = request.id.is_some_and(|id| id.get().starts_with(['{', '[']));
+    let (Some("2.0"), Some(method), false) = (request.jsonrpc.as_deref(), &request.method, has_bad_id) else {
+        return Some(refuse(INVALID_REQUEST, "invalid request"));
+    };
+    let answer = dispatch::call(rpc, method, request.params).await;
+    let outcome = if answer.is_ok() { "ok" } else { "error" };
+    metrics::counter!("rpc_requests_total", "outcome" => outcome).increment(1);
+    request.id.map(|id| Response::new(Some(id), answer).encode())
+}
+
+fn refuse(code: i32, message: impl Into<String>) -> Box<RawValue> {
+    Response::new(None, Err(RpcError::new(code, message))).encode()
+}

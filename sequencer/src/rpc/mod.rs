@@ -1,0 +1,104 @@
+//! JSON-RPC over HTTP: what wallets, tools, the batcher and the indexer ask of the node, and its health.
+//!
+//! ```text
+//!  HTTP --server--> jsonrpc --dispatch (one table)--> eth | net | web3 | debug | optimism | txpool --> Chain, Pool
+//!       \--> /livez, /readyz, /metrics
+//! ```
+//! Answers follow geth to the text of its errors, since tools match on it, and op-geth's and op-node's shapes where OP adds to
+//! them. Nothing here changes the chain: transactions go to the pool, or on to the sequencer, and everything else reads.
+
+mod args;
+mod block_id;
+mod convert;
+mod debug;
+mod dispatch;
+mod error;
+mod eth;
+mod evm;
+mod filters;
+mod forward;
+mod jsonrpc;
+mod optimism;
+mod server;
+mod settings;
+mod tools;
+
+pub use self::{
+    server::serve,
+    settings::{L1Status, MetricsText, RpcSettings, TransactionTarget},
+};
+
+use self::filters::Filters;
+use crate::{engine::Chain, health::Health, pool::Pool};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// Everything the methods read from. Cheap to clone.
+#[derive(Clone)]
+pub struct Rpc {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    chain: Chain,
+    target: TransactionTarget,
+    health: Health,
+    l1_status: Arc<dyn Fn() -> L1Status + Send + Sync>,
+    metrics_text: MetricsText,
+    settings: RpcSettings,
+    filters: Filters,
+    /// Calls, estimates, log scans and proofs at the same time: as many as there are cores, so that they slow each other down
+    /// and not the rest of the node.
+    heavy: Arc<Semaphore>,
+}
+
+impl core::fmt::Debug for Rpc {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Rpc")
+            .field("settings", &self.shared.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Rpc {
+    /// A server's worth of methods over one node. `l1_status` says what derivation knows of L1, `metrics_text` renders the
+    /// metrics in Prometheus' text format.
+    #[must_use]
+    pub fn new(
+        chain: Chain,
+        target: TransactionTarget,
+        health: Health,
+        l1_status: Arc<dyn Fn() -> L1Status + Send + Sync>,
+        metrics_text: MetricsText,
+        settings: RpcSettings,
+    ) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, core::num::NonZero::get);
+        Self {
+            shared: Arc::new(Shared {
+                chain,
+                target,
+                health,
+                l1_status,
+                metrics_text,
+                settings,
+                filters: Filters::default(),
+                heavy: Arc::new(Semaphore::new(cores)),
+            }),
+        }
+    }
+
+    fn chain(&self) -> &Chain {
+        &self.shared.chain
+    }
+
+    fn settings(&self) -> &RpcSettings {
+        &self.shared.settings
+    }
+
+    fn pool(&self) -> Option<&Pool> {
+        match &self.shared.target {
+            TransactionTarget::Pool(pool) => Some(pool),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Small namespaces: `net`, `web3`, `rpc`, `txpool`.
+
+use super::{Rpc, args::Args, error::RpcError};
+use alloy::primitives::{B256, Bytes, U64, keccak256};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Chain id in decimal, as geth.
+pub(super) fn net_version(rpc: &Rpc, args: Args) -> Result<String, RpcError> {
+    args.end()?;
+    Ok(rpc.chain().config().l2_chain_id.to_string())
+}
+
+/// Geth says true whenever it runs, and tools take false for "broken".
+pub(super) fn net_listening(_: &Rpc, args: Args) -> Result<bool, RpcError> {
+    args.end()?;
+    Ok(true)
+}
+
+/// There is no peer-to-peer network.
+pub(super) fn net_peer_count(_: &Rpc, args: Args) -> Result<U64, RpcError> {
+    args.end()?;
+    Ok(U64::ZERO)
+}
+
+pub(super) fn client_version(rpc: &Rpc, args: Args) -> Result<String, RpcError> {
+    args.end()?;
+    Ok(rpc.settings().client_version.clone())
+}
+
+pub(super) fn sha3(_: &Rpc, mut args: Args) -> Result<B256, RpcError> {
+    let input: Bytes = args.required()?;
+    args.end()?;
+    Ok(keccak256(input))
+}
+
+pub(super) fn modules(_: &Rpc, args: Args) -> Result<BTreeMap<&'static str, &'static str>, RpcError> {
+    args.end()?;
+    let names = ["debug", "eth", "net", "optimism", "rpc", "txpool", "web3"];
+    Ok(names.map(|name| (name, "1.0")).into())
+}
+
+/// How many transactions wait.
+#[derive(Serialize)]
+pub(super) struct TxpoolStatus {
+    pending: U64,
+    queued: U64,
+}
+
+pub(super) fn txpool_status(rpc: &Rpc, args: Args) -> Result<TxpoolStatus, RpcError> {
+    args.end()?;
+    let status = rpc.pool().map(crate::pool::Pool::status).unwrap_or_default();
+    Ok(TxpoolStatus {
+        pending: U64::from(status.pending),
+        queued: U64::from(status.queued),
+    })
+}
