@@ -6,8 +6,9 @@ import {ISemver} from "src/interfaces/ISemver.sol";
 /// @title IAttributionLedger
 /// @notice Inferences, and who is owed what for them. A fee is computed from the tokens and the adapter's rates, never posted. It is
 ///         taken from the payer's prepaid balance and divided at once among the platform, the gateway, the model, the adapter and the
-///         contributors; what rounding leaves over waits, per fee policy, for the next fee. Everyone takes out their own: nothing is
-///         pushed while recording, so no payee can stop a record.
+///         contributors; what rounding leaves over waits, per fee policy, for the next fee. Nothing is pushed while recording, so no
+///         payee can stop a record: the first four parts accrue to addresses, the contributors' shares to the contributions, whose
+///         payee gets them when they are claimed.
 /// @dev    Always: `totalFees == totalShares + totalCarried`, and the contract holds at least `owed()`; it holds more only if ether was
 ///         forced on it.
 interface IAttributionLedger is ISemver {
@@ -25,8 +26,6 @@ interface IAttributionLedger is ISemver {
     error UnknownAdapter(uint256 row, uint32 adapter);
     /// @notice Row `row` names a contribution that is not registered.
     error UnknownContribution(uint256 row, uint32 contribution);
-    /// @notice Row `row` has no shares, or more than five.
-    error ShareCountOutOfRange(uint256 row, uint256 count);
     /// @notice A share of row `row` has weight 0.
     error ZeroWeight(uint256 row, uint32 contribution);
     /// @notice The payer of row `row` has less than the fee.
@@ -70,8 +69,10 @@ interface IAttributionLedger is ISemver {
         uint256 fee,
         bytes shares
     );
-    /// @notice A payee took out what had accrued.
+    /// @notice What had accrued to an address was paid out.
     event Claimed(address indexed payee, uint256 amount);
+    /// @notice What had accrued to a contribution was paid out.
+    event ContributionClaimed(uint32 indexed contribution, address indexed payee, uint256 amount);
 
     /// @notice Adds to the caller's prepaid balance, and makes it a payer at the first time.
     function deposit() external payable returns (uint32 payer);
@@ -95,6 +96,8 @@ interface IAttributionLedger is ISemver {
     function claim() external returns (uint256 amount);
     /// @notice Pays a payee what has accrued to it. Anyone may call.
     function claimFor(address payee) external returns (uint256 amount);
+    /// @notice Pays what has accrued to each contribution to its payee. Anyone may call. Contributions with nothing are passed over.
+    function claimContributions(uint32[] calldata contributions) external returns (uint256 amount);
 
     /// @notice Where adapters, contributions and gateways are looked up.
     function registry() external view returns (address);
@@ -110,13 +113,15 @@ interface IAttributionLedger is ISemver {
     function payerAccount(uint32 payer) external view returns (address account);
     /// @notice Prepaid balance, wei.
     function prepaid(uint32 payer) external view returns (uint256);
-    /// @notice What a payee can claim, wei.
+    /// @notice What has accrued to an address as platform, gateway, model or adapter, and can be claimed, wei.
     function accrued(address payee) external view returns (uint256);
+    /// @notice What has accrued to a contribution and can be claimed for its payee, wei.
+    function contributionAccrued(uint32 contribution) external view returns (uint256);
     /// @notice What rounding left over under a fee policy, wei; part of the next fee divided under it.
     function carriedRemainder(uint32 feePolicy) external view returns (uint256);
     /// @notice Fees taken so far, wei.
     function totalFees() external view returns (uint256);
-    /// @notice What was accrued to payees so far, wei, claimed or not.
+    /// @notice What has accrued so far, wei, claimed or not.
     function totalShares() external view returns (uint256);
     /// @notice What was claimed so far, wei.
     function totalClaimed() external view returns (uint256);

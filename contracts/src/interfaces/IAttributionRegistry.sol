@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {FeePolicy} from "src/libraries/FeePolicy.sol";
+import {FeePolicy, PackedTerms} from "src/libraries/FeePolicy.sol";
 import {ISemver} from "src/interfaces/ISemver.sol";
 
 /// @title IAttributionRegistry
@@ -29,19 +29,6 @@ interface IAttributionRegistry is ISemver {
     struct ContributionEntry {
         address payee;
         bytes32 contentHash;
-    }
-
-    /// @notice What the ledger needs to divide one record's fee.
-    struct Terms {
-        uint64 rateIn;
-        uint64 rateOut;
-        uint32 feePolicy;
-        FeePolicy policy;
-        /// @dev Zero where the adapter is unknown.
-        address modelPayee;
-        address adapterPayee;
-        /// @dev One for each contribution asked for; zero where it is unknown.
-        address[] contributionPayees;
     }
 
     /// @notice Only the admin does this.
@@ -93,7 +80,7 @@ interface IAttributionRegistry is ISemver {
     event ModelOwnerChanged(uint32 indexed model, address indexed owner);
     /// @notice An adapter's later fees go to somebody else.
     event AdapterOwnerChanged(uint32 indexed adapter, address indexed owner);
-    /// @notice A contribution's later shares go to somebody else.
+    /// @notice A contribution's shares go to somebody else.
     event ContributionPayeeChanged(uint32 indexed contribution, address indexed payee);
     /// @notice The registry has another admin.
     event AdminChanged(address indexed admin);
@@ -121,7 +108,7 @@ interface IAttributionRegistry is ISemver {
     function setModelOwner(uint32 model, address owner) external;
     /// @notice Hands an adapter on. Owner only. What has accrued stays with the previous owner.
     function setAdapterOwner(uint32 adapter, address owner) external;
-    /// @notice Redirects a contribution. Its payee only. What has accrued stays with the previous payee.
+    /// @notice Redirects a contribution. Its payee only. What has accrued to the contribution goes to the new payee.
     function setContributionPayee(uint32 contribution, address payee) external;
 
     /// @notice Creates a fee policy. Admin only, since the platform's part is in it.
@@ -167,7 +154,11 @@ interface IAttributionRegistry is ISemver {
     function gatewayIndex(address signer) external view returns (uint32 gateway);
 
     /// @notice What the ledger needs once per transaction. `gateway` is 0 if the signer may not record.
-    function recordingParties(address signer) external view returns (uint32 gateway, address gatewayPayee, address platformPayee_);
-    /// @notice What the ledger needs once per row. Does not revert on unknown indexes: the ledger names the row.
-    function terms(uint32 adapter, uint32[] calldata contributions) external view returns (Terms memory);
+    function recordingParties(address signer)
+        external
+        view
+        returns (uint32 gateway, address gatewayPayee, address platformPayee_, uint32 contributionCount_);
+    /// @notice What the ledger needs once per row. Both payees are zero if the adapter is unknown: the ledger reverts, and names the
+    ///         row.
+    function recordingTerms(uint32 adapter) external view returns (PackedTerms terms, address modelPayee, address adapterPayee);
 }

@@ -6,8 +6,10 @@ import {IAttributionRegistry} from "src/interfaces/IAttributionRegistry.sol";
 import {ISemver} from "src/interfaces/ISemver.sol";
 import {Bundle, Row} from "src/libraries/Bundle.sol";
 import {FeeSplit, Split} from "src/libraries/FeeSplit.sol";
+import {PackedTerms, Terms} from "src/libraries/FeePolicy.sol";
 import {PackedShares} from "src/libraries/PackedShares.sol";
 import {Predeploys} from "src/libraries/Predeploys.sol";
+import {SHARES_MAX, Shares, SharesLib} from "src/libraries/Shares.sol";
 
 /// @title AttributionLedger
 /// @notice Predeploy 0x7a00…0002. It starts from empty storage.
@@ -23,6 +25,7 @@ contract AttributionLedger is IAttributionLedger {
         uint32 gateway;
         address gatewayPayee;
         address platformPayee;
+        uint32 contributionCount;
         uint64 lastId;
         uint256 fees;
         uint256 shares;
@@ -38,7 +41,7 @@ contract AttributionLedger is IAttributionLedger {
     /// @inheritdoc IAttributionLedger
     address public constant override registry = Predeploys.ATTRIBUTION_REGISTRY;
     /// @inheritdoc IAttributionLedger
-    uint256 public constant override sharesMax = 5;
+    uint256 public constant override sharesMax = SHARES_MAX;
 
     /// @dev Wei; all ether there is fits 96 bits.
     uint128 private _totalFees;
@@ -56,6 +59,9 @@ contract AttributionLedger is IAttributionLedger {
     mapping(address payee => uint256 amount) public override accrued;
     /// @inheritdoc IAttributionLedger
     mapping(uint32 feePolicy => uint256 amount) public override carriedRemainder;
+    /// @dev Wei by contribution. An array, and of halves of a slot, because most of what a record costs is touching these: neighbours
+    ///      share a slot. It is the last field, since it reserves a slot for every second index there can be.
+    uint128[1 << 32] private _contributionAccrued;
 
     /// @inheritdoc IAttributionLedger
     function deposit() external payable override returns (uint32 payer) {
@@ -102,12 +108,12 @@ contract AttributionLedger is IAttributionLedger {
         returns (uint64 id)
     {
         Recording memory recording = _begin();
-        uint32[] memory contributions = new uint32[](shares.length);
-        uint16[] memory weights = new uint16[](shares.length);
+        Bundle.checkCount(shares.length, 0);
+        Row memory row = Row(payer, adapter, tokensIn, tokensOut, shares.length, Shares.wrap(0));
         for (uint256 i; i < shares.length; i++) {
-            (contributions[i], weights[i]) = (shares[i].contribution, shares[i].weight);
+            row.shares = SharesLib.with(row.shares, i, shares[i].contribution, shares[i].weight);
         }
-        _record(recording, Row(payer, adapter, tokensIn, tokensOut, contributions, weights), 0);
+        _record(recording, row, 0);
         _end(recording);
         return recording.lastId;
     }
@@ -132,6 +138,18 @@ contract AttributionLedger is IAttributionLedger {
     /// @inheritdoc IAttributionLedger
     function claim() external override returns (uint256 amount) {
         return claimFor(msg.sender);
+    }
+
+    /// @inheritdoc IAttributionLedger
+    function claimContributions(uint32[] calldata contributions) external override returns (uint256 amount) {
+        for (uint256 i; i < contributions.length; i++) {
+            amount += _claimContribution(contributions[i]);
+        }
+    }
+
+    /// @inheritdoc IAttributionLedger
+    function contributionAccrued(uint32 contribution) external view override returns (uint256) {
+        return _contributionAccrued[contribution];
     }
 
     /// @inheritdoc IAttributionLedger
@@ -202,61 +220,107 @@ contract AttributionLedger is IAttributionLedger {
         emit Deposited(payer, amount);
     }
 
+    function _claimContribution(uint32 contribution) internal returns (uint256 amount) {
+        amount = _contributionAccrued[contribution];
+        if (amount == 0) return 0;
+        (address payee,,) = REGISTRY.contributionOf(contribution);
+        _contributionAccrued[contribution] = 0;
+        _totalClaimed += uint128(amount);
+        emit ContributionClaimed(contribution, payee, amount);
+        _send(payee, amount);
+    }
+
     function _begin() internal view returns (Recording memory recording) {
-        (recording.gateway, recording.gatewayPayee, recording.platformPayee) = REGISTRY.recordingParties(msg.sender);
+        (recording.gateway, recording.gatewayPayee, recording.platformPayee, recording.contributionCount) =
+            REGISTRY.recordingParties(msg.sender);
         if (recording.gateway == 0) revert NotAGateway(msg.sender);
         recording.lastId = recordCount;
     }
 
+    /// @dev Takes the row's fee from its payer, together with what was left over under the policy gives it to whom it is owed, and
+    ///      keeps what is left over now.
     function _record(Recording memory recording, Row memory row, uint256 index) internal {
-        IAttributionRegistry.Terms memory terms = _terms(row, index);
-        uint256 fee = uint256(row.tokensIn) * terms.rateIn + uint256(row.tokensOut) * terms.rateOut;
-        _debit(row.payer, fee, index);
-
-        uint256 amount = fee + carriedRemainder[terms.feePolicy];
-        Split memory split = FeeSplit.divide(amount, terms.policy, row.weights);
-        carriedRemainder[terms.feePolicy] = split.remainder;
-        recording.fees += fee;
-        recording.shares += amount - split.remainder;
-        recording.gatewayShares += split.gateway;
-        recording.platformShares += split.platform;
-        accrued[terms.modelPayee] += split.model;
-        accrued[terms.adapterPayee] += split.adapter;
-        for (uint256 i; i < split.contributors.length; i++) {
-            accrued[terms.contributionPayees[i]] += split.contributors[i];
+        (Terms memory terms, address modelPayee, address adapterPayee) = _terms(row.adapter, index);
+        uint256 fee = _debit(row, terms, index);
+        uint256 carried = carriedRemainder[terms.feePolicy];
+        Split memory split;
+        unchecked {
+            // The fee was prepaid, so it is below 2^96; what was left over is below 10.
+            split = FeeSplit.divide(fee + carried, terms.policy);
         }
-
+        _credit(modelPayee, split.model);
+        _credit(adapterPayee, split.adapter);
+        bytes memory packed = _share(row, split, recording.contributionCount, index);
+        if (split.remainder != carried) carriedRemainder[terms.feePolicy] = split.remainder;
+        _sum(recording, split, fee, carried);
         emit InferenceRecorded(
-            ++recording.lastId,
-            row.payer,
-            row.adapter,
-            recording.gateway,
-            row.tokensIn,
-            row.tokensOut,
-            fee,
-            PackedShares.encode(row, split)
+            recording.lastId, row.payer, row.adapter, recording.gateway, row.tokensIn, row.tokensOut, fee, packed
         );
     }
 
-    /// @dev Looks up whom the row names, and refuses what does not exist or is out of range.
-    function _terms(Row memory row, uint256 index) internal view returns (IAttributionRegistry.Terms memory terms) {
-        uint256 count = row.contributions.length;
-        if (count == 0 || count > sharesMax) revert ShareCountOutOfRange(index, count);
-        terms = REGISTRY.terms(row.adapter, row.contributions);
-        if (terms.adapterPayee == address(0)) revert UnknownAdapter(index, row.adapter);
-        for (uint256 i; i < count; i++) {
-            uint32 contribution = row.contributions[i];
-            if (terms.contributionPayees[i] == address(0)) revert UnknownContribution(index, contribution);
-            if (row.weights[i] == 0) revert ZeroWeight(index, contribution);
+    function _terms(uint32 adapter, uint256 index)
+        internal
+        view
+        returns (Terms memory terms, address modelPayee, address adapterPayee)
+    {
+        PackedTerms packed;
+        (packed, modelPayee, adapterPayee) = REGISTRY.recordingTerms(adapter);
+        if (adapterPayee == address(0)) revert UnknownAdapter(index, adapter);
+        terms = packed.unpack();
+    }
+
+    function _debit(Row memory row, Terms memory terms, uint256 index) internal returns (uint256 fee) {
+        unchecked {
+            // Two products of 32 and 64 bits.
+            fee = uint256(row.tokensIn) * terms.rateIn + uint256(row.tokensOut) * terms.rateOut;
+        }
+        Payer storage stored = _payers[row.payer];
+        uint96 balance = stored.balance;
+        if (stored.account == address(0)) revert UnknownPayer(index, row.payer);
+        if (fee > balance) revert InsufficientPrepaid(index, row.payer, balance, fee);
+        unchecked {
+            stored.balance = balance - uint96(fee);
         }
     }
 
-    function _debit(uint32 payer, uint256 fee, uint256 index) internal {
-        Payer storage stored = _payers[payer];
-        uint96 balance = stored.balance;
-        if (stored.account == address(0)) revert UnknownPayer(index, payer);
-        if (fee > balance) revert InsufficientPrepaid(index, payer, balance, fee);
-        stored.balance = balance - uint96(fee);
+    /// @dev Credits each contribution its share, and packs the shares for the event.
+    function _share(Row memory row, Split memory split, uint32 contributionCount, uint256 index)
+        internal
+        returns (bytes memory packed)
+    {
+        uint256 totalWeight = row.shares.totalWeight();
+        packed = PackedShares.begin(split, row.count);
+        for (uint256 i; i < row.count; i++) {
+            uint32 contribution = row.shares.contribution(i);
+            if (contribution == 0 || contribution > contributionCount) revert UnknownContribution(index, contribution);
+            uint256 weight = row.shares.weight(i);
+            if (weight == 0) revert ZeroWeight(index, contribution);
+            uint256 amount = FeeSplit.share(split, weight, totalWeight);
+            PackedShares.put(packed, i, row.shares, amount);
+            unchecked {
+                // Touching a balance costs more than anything else here.
+                if (amount != 0) _contributionAccrued[contribution] += uint128(amount);
+            }
+        }
+    }
+
+    function _credit(address payee, uint256 amount) internal {
+        if (amount == 0) return;
+        unchecked {
+            accrued[payee] += amount;
+        }
+    }
+
+    /// @dev Adds a row to what is written once at the end.
+    function _sum(Recording memory recording, Split memory split, uint256 fee, uint256 carried) internal pure {
+        recording.lastId++;
+        unchecked {
+            // Sums of fees that were prepaid, so of ether there is.
+            recording.fees += fee;
+            recording.shares += fee + carried - split.remainder;
+            recording.gatewayShares += split.gateway;
+            recording.platformShares += split.platform;
+        }
     }
 
     function _end(Recording memory recording) internal {
@@ -264,8 +328,8 @@ contract AttributionLedger is IAttributionLedger {
         _totalFees += uint128(recording.fees);
         _totalShares += uint128(recording.shares);
         _totalPrepaid -= uint128(recording.fees);
-        accrued[recording.gatewayPayee] += recording.gatewayShares;
-        accrued[recording.platformPayee] += recording.platformShares;
+        _credit(recording.gatewayPayee, recording.gatewayShares);
+        _credit(recording.platformPayee, recording.platformShares);
     }
 
     function _send(address receiver, uint256 amount) internal {

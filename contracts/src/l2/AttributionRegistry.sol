@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {IAttributionRegistry} from "src/interfaces/IAttributionRegistry.sol";
 import {ISemver} from "src/interfaces/ISemver.sol";
-import {FEE_PARTS_TOTAL, FeePolicy} from "src/libraries/FeePolicy.sol";
+import {FEE_PARTS_TOTAL, FeePolicy, PackedTerms, Terms, pack} from "src/libraries/FeePolicy.sol";
 
 /// @title AttributionRegistry
 /// @notice Predeploy 0x7a00…0001. It has no constructor, so genesis writes slot 0 (admin) and slot 1 (payee of the platform's part).
@@ -30,7 +30,7 @@ contract AttributionRegistry is IAttributionRegistry {
         bytes32 contentHash;
     }
 
-    /// @dev A piece of a datanet. What a record needs comes first, in one slot.
+    /// @dev A piece of a datanet.
     struct Contribution {
         address payee;
         uint32 datanet;
@@ -214,25 +214,23 @@ contract AttributionRegistry is IAttributionRegistry {
         external
         view
         override
-        returns (uint32 gateway, address gatewayPayee, address platformPayee_)
+        returns (uint32 gateway, address gatewayPayee, address platformPayee_, uint32 contributionCount_)
     {
         gateway = gatewayIndex[signer];
-        return (gateway, _gateways[gateway].payee, platformPayee);
+        return (gateway, _gateways[gateway].payee, platformPayee, contributionCount);
     }
 
     /// @inheritdoc IAttributionRegistry
-    function terms(uint32 adapter, uint32[] calldata contributions) external view override returns (Terms memory result) {
+    function recordingTerms(uint32 adapter)
+        external
+        view
+        override
+        returns (PackedTerms terms, address modelPayee, address adapterPayee)
+    {
         Adapter storage stored = _adapters[adapter];
-        result.rateIn = stored.rateIn;
-        result.rateOut = stored.rateOut;
-        result.feePolicy = stored.feePolicy;
-        result.policy = _feePolicies[result.feePolicy];
-        result.modelPayee = _models[stored.model].owner;
-        result.adapterPayee = stored.owner;
-        result.contributionPayees = new address[](contributions.length);
-        for (uint256 i; i < contributions.length; i++) {
-            result.contributionPayees[i] = _contributions[contributions[i]].payee;
-        }
+        uint32 feePolicy = stored.feePolicy;
+        terms = pack(Terms(stored.rateIn, stored.rateOut, feePolicy, _feePolicies[feePolicy]));
+        return (terms, _models[stored.model].owner, stored.owner);
     }
 
     /// @inheritdoc IAttributionRegistry

@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {SHARES_MAX, SHARE_SIZE, Shares, SharesLib} from "src/libraries/Shares.sol";
+
 /// @notice One inference: who paid for which tokens, and whose contributions stood behind the answer.
 struct Row {
     uint32 payer;
     uint32 adapter;
     uint32 tokensIn;
     uint32 tokensOut;
-    /// @dev As many as there are weights, 1 to 5.
-    uint32[] contributions;
-    /// @dev Relative to their sum; none is zero.
-    uint16[] weights;
+    /// @dev Number of shares.
+    uint256 count;
+    Shares shares;
 }
 
 /// @title Bundle
 /// @notice Many rows in one byte string, integers big-endian. `protocol/src/attribution/bundle.rs` is the same codec.
 /// @dev    Header: version u8 = 1, row count u16 >= 1.
 ///         Row: payer u32, adapter u32, tokens in u32, tokens out u32, n u8 (1..5), then n times contribution u32, weight u16 > 0.
-///         This library checks the shape; what a row means, and that n and the weights are in range, is for the ledger to check,
-///         which gets rows by another way too.
+///         This library checks the shape. Whom a row names, and that no weight is zero, is for the ledger to check, which gets rows by
+///         another way too.
 library Bundle {
     /// @notice The header names another layout.
     error BundleVersion(uint8 version);
@@ -26,6 +27,8 @@ library Bundle {
     error BundleEmpty();
     /// @notice The bytes end within a row.
     error BundleTruncated(uint256 row, uint256 expected, uint256 found);
+    /// @notice Row `row` has no shares, or more than five.
+    error ShareCountOutOfRange(uint256 row, uint256 count);
     /// @notice Bytes follow the last row.
     error BundleTrailingBytes(uint256 expected, uint256 found);
 
@@ -35,8 +38,6 @@ library Bundle {
     uint256 private constant HEADER_SIZE = 3;
     /// @dev Bytes of a row up to and with n.
     uint256 private constant ROW_HEAD_SIZE = 17;
-    /// @dev Bytes of one share.
-    uint256 private constant SHARE_SIZE = 6;
 
     /// @notice Reads the header.
     /// @return count Rows that follow.
@@ -61,18 +62,18 @@ library Bundle {
         row.adapter = uint32(word >> 192);
         row.tokensIn = uint32(word >> 160);
         row.tokensOut = uint32(word >> 128);
-        uint256 n = uint8(word >> 120);
+        row.count = uint8(word >> 120);
+        checkCount(row.count, index);
 
-        uint256 end = next + n * SHARE_SIZE;
-        if (end > bundle.length) revert BundleTruncated(index, end, bundle.length);
-        row.contributions = new uint32[](n);
-        row.weights = new uint16[](n);
-        for (uint256 i; i < n; i++) {
-            word = _word(bundle, next);
-            row.contributions[i] = uint32(word >> 224);
-            row.weights[i] = uint16(word >> 208);
-            next += SHARE_SIZE;
-        }
+        uint256 start = next;
+        next += row.count * SHARE_SIZE;
+        if (next > bundle.length) revert BundleTruncated(index, next, bundle.length);
+        row.shares = SharesLib.first(bytes32(_word(bundle, start)), row.count);
+    }
+
+    /// @notice Checks the number of shares of a row.
+    function checkCount(uint256 count, uint256 index) internal pure {
+        if (count == 0 || count > SHARES_MAX) revert ShareCountOutOfRange(index, count);
     }
 
     /// @notice Checks that nothing follows the last row.

@@ -3,46 +3,47 @@ pragma solidity 0.8.37;
 
 import {FEE_PARTS_TOTAL, FeePolicy} from "src/libraries/FeePolicy.sol";
 
-/// @notice Who gets how much of one fee, wei.
+/// @notice One amount divided, wei.
 struct Split {
     uint256 platform;
     uint256 gateway;
     uint256 model;
     uint256 adapter;
-    /// @dev One for each share, in the row's order.
-    uint256[] contributors;
-    /// @dev What rounding left over.
+    /// @dev The contributors' part, to be divided among them by `FeeSplit.share`.
+    uint256 pool;
+    /// @dev What is not given yet; once every share is taken out of it, what rounding left over.
     uint256 remainder;
 }
 
 /// @title FeeSplit
 /// @notice Divides an amount exactly: every division rounds down, and what that leaves over is the remainder, which the caller adds to
-///         the next amount. The sum of all parts and the remainder is the amount. `protocol/src/attribution/split.rs` is the model.
+///         the next amount. The sum of all parts, all shares and the remainder is the amount. The remainder stays below 10 wei: five
+///         parts lose less than 5 together, five shares less than 5. `protocol/src/attribution/split.rs` is the model.
+/// @dev    Amounts are below 2^128 and the parts of a policy sum to the whole, so nothing here over- or underflows.
 library FeeSplit {
-    /// @notice Divides `amount` by `policy`, and the contributors' part of it by `weights`.
-    /// @dev    Weights are positive and there is at least one. The remainder is below 5 + the number of weights.
-    function divide(uint256 amount, FeePolicy memory policy, uint16[] memory weights) internal pure returns (Split memory split) {
-        split.platform = _part(amount, policy.platform);
-        split.gateway = _part(amount, policy.gateway);
-        split.model = _part(amount, policy.model);
-        split.adapter = _part(amount, policy.adapter);
-        uint256 given = split.platform + split.gateway + split.model + split.adapter;
+    /// @notice Divides `amount` by `policy`. The contributors' part is still in the remainder.
+    function divide(uint256 amount, FeePolicy memory policy) internal pure returns (Split memory split) {
+        unchecked {
+            split.platform = _part(amount, policy.platform);
+            split.gateway = _part(amount, policy.gateway);
+            split.model = _part(amount, policy.model);
+            split.adapter = _part(amount, policy.adapter);
+            split.pool = _part(amount, policy.contributors);
+            split.remainder = amount - split.platform - split.gateway - split.model - split.adapter;
+        }
+    }
 
-        uint256 pool = _part(amount, policy.contributors);
-        uint256 totalWeight;
-        for (uint256 i; i < weights.length; i++) {
-            totalWeight += weights[i];
+    /// @notice Takes one contributor's share out of the remainder. Neither weight is zero.
+    function share(Split memory split, uint256 weight, uint256 totalWeight) internal pure returns (uint256 amount) {
+        unchecked {
+            amount = (split.pool * weight) / totalWeight;
+            split.remainder -= amount;
         }
-        split.contributors = new uint256[](weights.length);
-        for (uint256 i; i < weights.length; i++) {
-            uint256 share = (pool * weights[i]) / totalWeight;
-            split.contributors[i] = share;
-            given += share;
-        }
-        split.remainder = amount - given;
     }
 
     function _part(uint256 amount, uint16 part) private pure returns (uint256) {
-        return (amount * part) / FEE_PARTS_TOTAL;
+        unchecked {
+            return (amount * part) / FEE_PARTS_TOTAL;
+        }
     }
 }

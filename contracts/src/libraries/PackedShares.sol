@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {Row} from "src/libraries/Bundle.sol";
 import {Split} from "src/libraries/FeeSplit.sol";
+import {Shares} from "src/libraries/Shares.sol";
 
 /// @title PackedShares
 /// @notice Who got what of one record, as the event carries it: four amounts of 12 bytes (platform, gateway, model, adapter), then for
@@ -13,25 +13,26 @@ library PackedShares {
     /// @dev Bytes of one share.
     uint256 private constant SHARE_SIZE = 18;
 
-    /// @notice Packs the split of a row.
-    function encode(Row memory row, Split memory split) internal pure returns (bytes memory packed) {
-        uint256 n = split.contributors.length;
-        // Every store below writes a whole word; the slack takes what the last one writes beyond the end.
-        packed = new bytes(POOLS_SIZE + n * SHARE_SIZE + 32);
-        _store(packed, 0, split.platform << 160 | split.gateway << 64);
-        _store(packed, 24, split.model << 160 | split.adapter << 64);
-        for (uint256 i; i < n; i++) {
-            uint256 share = uint256(row.contributions[i]) << 224 | uint256(row.weights[i]) << 208 | split.contributors[i] << 112;
-            _store(packed, POOLS_SIZE + i * SHARE_SIZE, share);
-        }
+    /// @notice Room for `count` shares, at most 5, with the four amounts in place.
+    function begin(Split memory split, uint256 count) internal pure returns (bytes memory packed) {
+        uint256 pools = (split.platform << 160) | (split.gateway << 64) | (split.model >> 32);
+        uint256 rest = (split.model << 224) | (split.adapter << 128);
         assembly ("memory-safe") {
-            mstore(packed, sub(mload(packed), 32))
+            packed := mload(0x40)
+            // Words are stored whole: the slack takes what the last share's word writes beyond the end.
+            mstore(0x40, add(packed, 224))
+            mstore(packed, add(POOLS_SIZE, mul(count, SHARE_SIZE)))
+            mstore(add(packed, 32), pools)
+            mstore(add(packed, 64), rest)
         }
     }
 
-    function _store(bytes memory packed, uint256 offset, uint256 word) private pure {
+    /// @notice Puts share `i`, which is below the count, in place. Shares are put in order.
+    function put(bytes memory packed, uint256 i, Shares shares, uint256 amount) internal pure {
+        // The top 6 bytes of the shifted word are contribution and weight as they stand in the row.
+        uint256 word = (uint256(Shares.unwrap(shares) << (i * 48)) & ~uint256(type(uint208).max)) | (amount << 112);
         assembly ("memory-safe") {
-            mstore(add(add(packed, 32), offset), word)
+            mstore(add(add(packed, add(32, POOLS_SIZE)), mul(i, SHARE_SIZE)), word)
         }
     }
 }

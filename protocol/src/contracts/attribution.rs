@@ -38,17 +38,6 @@ sol! {
             bytes32 contentHash;
         }
 
-        /// What the ledger needs to divide one record's fee; zero payees where something is unknown.
-        struct Terms {
-            uint64 rateIn;
-            uint64 rateOut;
-            uint32 feePolicy;
-            FeePolicy policy;
-            address modelPayee;
-            address adapterPayee;
-            address[] contributionPayees;
-        }
-
         error NotAdmin(address caller);
         error NotOwner(address caller, address owner);
         error ZeroAddress();
@@ -113,8 +102,6 @@ sol! {
         function feePolicyOf(uint32 feePolicy) external view returns (FeePolicy memory);
         function gatewayOf(uint32 gateway) external view returns (address signer, address payee);
         function gatewayIndex(address signer) external view returns (uint32 gateway);
-        function recordingParties(address signer) external view returns (uint32 gateway, address gatewayPayee, address platformPayee_);
-        function terms(uint32 adapter, uint32[] calldata contributions) external view returns (Terms memory);
     }
 }
 
@@ -160,6 +147,7 @@ sol! {
             bytes shares
         );
         event Claimed(address indexed payee, uint256 amount);
+        event ContributionClaimed(uint32 indexed contribution, address indexed payee, uint256 amount);
 
         function deposit() external payable returns (uint32 payer);
         function depositFor(address account) external payable returns (uint32 payer);
@@ -169,6 +157,7 @@ sol! {
         function recordBundle(bytes calldata bundle) external returns (uint64 firstId);
         function claim() external returns (uint256 amount);
         function claimFor(address payee) external returns (uint256 amount);
+        function claimContributions(uint32[] calldata contributions) external returns (uint256 amount);
 
         function registry() external view returns (address);
         function sharesMax() external view returns (uint256);
@@ -178,6 +167,7 @@ sol! {
         function payerAccount(uint32 payer) external view returns (address account);
         function prepaid(uint32 payer) external view returns (uint256);
         function accrued(address payee) external view returns (uint256);
+        function contributionAccrued(uint32 contribution) external view returns (uint256);
         function carriedRemainder(uint32 feePolicy) external view returns (uint256);
         function totalFees() external view returns (uint256);
         function totalShares() external view returns (uint256);
