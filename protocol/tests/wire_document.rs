@@ -1,13 +1,19 @@
 //! The golden vectors in `docs/wire.md` are what the code reads and writes: the page cannot rot unnoticed.
 
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use alloy_consensus::{SignableTransaction, TxEip1559};
+use alloy_eips::eip2718::Encodable2718;
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
 use op_alloy_consensus::TxDeposit;
 use tributary_protocol::{
+    batch::{Batch, SingularBatch, SpanBatch, SpanParameters},
     batcher_tx::BatcherTx,
+    block::L1BlockNumber,
+    channel::{ChannelReader, Compression, compress},
     commitment::Commitment,
     config::ConfigUpdate,
     deposit::{decode_transaction_deposited, encode_transaction_deposited, user_source_hash},
     execute::FeeParameters,
+    frame::{ChannelId, Frame, encode_frames, parse_frames},
     l1_info::L1Info,
     output::{output_root, output_v0},
 };
@@ -90,4 +96,86 @@ fn extra_data_is_as_documented() {
         FeeParameters::decode(true, &vector("extra-data-jovian")),
         Ok(parameters)
     );
+}
+
+#[test]
+fn frame_is_as_documented() {
+    let frame = Frame {
+        id: ChannelId(std::array::from_fn(|index| u8::try_from(index).unwrap())),
+        number: 258,
+        data: Bytes::from_static(&[0xc0, 0xff, 0xee]),
+        is_last: true,
+    };
+    let bytes = vector("frame");
+    assert_eq!(encode_frames(std::slice::from_ref(&frame)), bytes);
+    assert_eq!(parse_frames(&bytes), Ok(vec![frame]));
+}
+
+#[test]
+fn channels_are_as_documented() {
+    for name in ["channel-brotli", "channel-zlib"] {
+        let mut reader = ChannelReader::new(vector(name));
+        assert_eq!(
+            reader.next_batch(),
+            Ok(Some(Bytes::from_static(&[0xc0, 0xfe]))),
+            "{name}"
+        );
+        assert_eq!(reader.next_batch(), Ok(None), "{name}");
+    }
+    assert_eq!(
+        compress(Compression::Zlib, &[0x82, 0xc0, 0xfe]),
+        vector("channel-zlib")
+    );
+}
+
+const SPAN_PARAMETERS: SpanParameters = SpanParameters {
+    genesis_time: 1_700_000_000,
+    block_time_secs: 2,
+    chain_id: 901,
+};
+
+#[test]
+fn singular_batch_is_as_documented() {
+    let batch = Batch::Singular(SingularBatch {
+        parent_hash: B256::repeat_byte(0x11),
+        epoch_number: L1BlockNumber(257),
+        epoch_hash: B256::repeat_byte(0x22),
+        timestamp: 1_700_000_000,
+        transactions: vec![Bytes::from_static(&[1]), Bytes::from_static(&[0xc0, 0xfe])],
+    });
+    let bytes = vector("singular-batch");
+    assert_eq!(batch.encode(), Ok(bytes.to_vec()));
+    assert_eq!(Batch::decode(&bytes, &SPAN_PARAMETERS), Ok(batch));
+}
+
+#[test]
+fn span_batch_is_as_documented() {
+    let transaction = TxEip1559 {
+        chain_id: 901,
+        nonce: 300,
+        gas_limit: 100,
+        max_fee_per_gas: 9,
+        max_priority_fee_per_gas: 1,
+        to: TxKind::Call(Address::repeat_byte(0xcc)),
+        value: U256::from(3),
+        ..TxEip1559::default()
+    };
+    let signature = Signature::new(U256::from(1286), U256::from(1800), true);
+    let transaction = Bytes::from(transaction.into_signed(signature).encoded_2718());
+    let block = |timestamp, epoch, hash, transactions: &[Bytes]| SingularBatch {
+        parent_hash: B256::repeat_byte(0xaa),
+        epoch_number: L1BlockNumber(epoch),
+        epoch_hash: B256::repeat_byte(hash),
+        timestamp,
+        transactions: transactions.to_vec(),
+    };
+    let blocks = [
+        block(1_700_000_300, 1000, 0, &[]),
+        block(1_700_000_302, 1000, 0, &[transaction]),
+        block(1_700_000_304, 1001, 0xbb, &[]),
+    ];
+    let batch = Batch::Span(SpanBatch::from_singular(&blocks, 0, SPAN_PARAMETERS).unwrap());
+    let bytes = vector("span-batch");
+    assert_eq!(batch.encode().map(hex::encode), Ok(hex::encode(&bytes)));
+    assert_eq!(Batch::decode(&bytes, &SPAN_PARAMETERS), Ok(batch));
 }

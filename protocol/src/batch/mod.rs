@@ -14,7 +14,7 @@ mod span;
 pub use singular::{SINGULAR_BATCH_TYPE, SingularBatch, SingularError};
 pub use span::{
     BlockTransactionError, MAX_SPAN_BATCH_ELEMENT_COUNT, MissingL1Origin, SPAN_BATCH_TYPE, SpanBatch,
-    SpanBlock, SpanEncodeError, SpanError, SpanParameters, TransactionError,
+    SpanBlock, SpanBlocks, SpanEncodeError, SpanError, SpanParameters, TransactionError,
 };
 
 use alloc::vec::Vec;

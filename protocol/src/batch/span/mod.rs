@@ -215,25 +215,17 @@ impl SpanBatch {
 
     /// The blocks, in order, each made when it is asked for: a span of empty blocks is small, all of them at once are not.
     pub fn blocks(&self) -> impl Iterator<Item = SpanBlock> + '_ {
-        let mut epoch_number = self.first_epoch();
-        let mut timestamp = self.first_timestamp;
-        let mut transactions = &self.transactions[..];
-        self.transaction_counts
-            .iter()
-            .enumerate()
-            .map(move |(index, count)| {
-                if index > 0 {
-                    timestamp += self.parameters.block_time_secs;
-                    epoch_number.0 += u64::from(self.origin_bits.get(index));
-                }
-                let (own, rest) = transactions.split_at(*count as usize);
-                transactions = rest;
-                SpanBlock {
-                    epoch_number,
-                    timestamp,
-                    transactions: own.to_vec(),
-                }
-            })
+        let mut next = NextBlock::first_of(self);
+        core::iter::from_fn(move || next.take(self))
+    }
+
+    /// As [`Self::blocks`], keeping the span.
+    #[must_use]
+    pub fn into_blocks(self) -> SpanBlocks {
+        SpanBlocks {
+            next: NextBlock::first_of(&self),
+            span: self,
+        }
     }
 
     /// The batches of the single blocks. `epoch_hash` finds the hash of an L1 block by its number. Parent hashes are zero: each is
@@ -249,6 +241,66 @@ impl SpanBatch {
                 Ok(block.into_singular(B256::ZERO, hash))
             })
             .collect()
+    }
+}
+
+/// The blocks of a span, and the span.
+#[derive(Clone, Debug)]
+pub struct SpanBlocks {
+    span: SpanBatch,
+    next: NextBlock,
+}
+
+impl SpanBlocks {
+    /// The span the blocks are taken from.
+    #[must_use]
+    pub const fn span(&self) -> &SpanBatch {
+        &self.span
+    }
+}
+
+impl Iterator for SpanBlocks {
+    type Item = SpanBlock;
+
+    fn next(&mut self) -> Option<SpanBlock> {
+        self.next.take(&self.span)
+    }
+}
+
+/// Where in its span the next block stands.
+#[derive(Clone, Debug)]
+struct NextBlock {
+    index: usize,
+    epoch_number: L1BlockNumber,
+    timestamp: u64,
+    /// Transactions of the blocks before.
+    transactions: usize,
+}
+
+impl NextBlock {
+    fn first_of(span: &SpanBatch) -> Self {
+        Self {
+            index: 0,
+            epoch_number: span.first_epoch(),
+            timestamp: span.first_timestamp,
+            transactions: 0,
+        }
+    }
+
+    fn take(&mut self, span: &SpanBatch) -> Option<SpanBlock> {
+        let count = *span.transaction_counts.get(self.index)? as usize;
+        if self.index > 0 {
+            self.timestamp += span.parameters.block_time_secs;
+            self.epoch_number.0 += u64::from(span.origin_bits.get(self.index));
+        }
+        let start = self.transactions;
+        self.index += 1;
+        self.transactions += count;
+        Some(SpanBlock {
+            epoch_number: self.epoch_number,
+            timestamp: self.timestamp,
+            transactions: span.transactions[start..self.transactions].to_vec(),
+        })
     }
 }
 
