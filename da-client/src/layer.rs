@@ -103,7 +103,10 @@ impl PutError {
     /// True if the same payload may be accepted later.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
-        matches!(self, Self::Failover { .. } | Self::RateLimited { .. } | Self::Transient { .. })
+        matches!(
+            self,
+            Self::Failover { .. } | Self::RateLimited { .. } | Self::Transient { .. }
+        )
     }
 
     /// When to try again, if the layer says so.

@@ -76,7 +76,10 @@ impl MemoryLayer {
         let mut state = self.lock();
         if state.puts_to_fail > 0 {
             state.puts_to_fail -= 1;
-            return Err(PutError::Transient { url: URL.to_owned(), reason: "a fault was asked for".to_owned() });
+            return Err(PutError::Transient {
+                url: URL.to_owned(),
+                reason: "a fault was asked for".to_owned(),
+            });
         }
         state.payloads.insert(commitment.encode(), payload);
         Ok(commitment)
@@ -100,16 +103,21 @@ impl MemoryLayer {
         let payload = state.payloads.get(&key).ok_or_else(|| no_answer("not stored"))?;
         match commitment.verify(payload) {
             Ok(()) => Ok(Fetched::Data(payload.clone())),
-            Err(mismatch) => {
-                Err(Unavailable::WrongPayload { commitment: key.clone(), url: URL.to_owned(), mismatch })
-            }
+            Err(mismatch) => Err(Unavailable::WrongPayload {
+                commitment: key.clone(),
+                url: URL.to_owned(),
+                mismatch,
+            }),
         }
     }
 }
 
 impl DaLayer for MemoryLayer {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { name: "memory", payload_size_max: crate::server::PAYLOAD_SIZE_MAX }
+        Capabilities {
+            name: "memory",
+            payload_size_max: crate::server::PAYLOAD_SIZE_MAX,
+        }
     }
 
     fn put(&self, payload: Bytes) -> BoxFuture<'_, Result<Commitment, PutError>> {

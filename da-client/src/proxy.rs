@@ -41,7 +41,11 @@ impl ProxySettings {
     /// A client of `urls` with waits that suit EigenDA.
     #[must_use]
     pub const fn new(urls: Vec<String>) -> Self {
-        Self { urls, get_timeout: Duration::from_secs(30), put_timeout: Duration::from_secs(180) }
+        Self {
+            urls,
+            get_timeout: Duration::from_secs(30),
+            put_timeout: Duration::from_secs(180),
+        }
     }
 }
 
@@ -85,11 +89,16 @@ impl Proxy {
             return Err(SettingsError::NoUrl);
         }
         for url in &mut settings.urls {
-            let parsed = reqwest::Url::parse(url).ok().filter(|parsed| matches!(parsed.scheme(), "http" | "https"));
+            let parsed = reqwest::Url::parse(url)
+                .ok()
+                .filter(|parsed| matches!(parsed.scheme(), "http" | "https"));
             parsed.ok_or_else(|| SettingsError::BadUrl { url: url.clone() })?;
             url.truncate(url.trim_end_matches('/').len());
         }
-        Ok(Self { client: reqwest::Client::builder().build()?, settings })
+        Ok(Self {
+            client: reqwest::Client::builder().build()?,
+            settings,
+        })
     }
 
     async fn put_payload(&self, payload: Bytes) -> Result<Commitment, PutError> {
@@ -101,16 +110,27 @@ impl Proxy {
             .header(CONTENT_TYPE, "application/octet-stream")
             .timeout(self.settings.put_timeout)
             .body(payload.0.clone());
-        let transient = |reason: String| PutError::Transient { url: url.clone(), reason };
+        let transient = |reason: String| PutError::Transient {
+            url: url.clone(),
+            reason,
+        };
         let response = request.send().await.map_err(|error| transient(chain(&error)))?;
         if response.status() != StatusCode::OK {
             return Err(put_error(url, payload.len(), response).await);
         }
-        let body = read_bounded(response, COMMITMENT_SIZE_MAX).await.map_err(&transient)?;
-        let found = Commitment::decode(&body)
-            .map_err(|error| PutError::Rejected { url: url.clone(), reason: error.to_string() })?;
+        let body = read_bounded(response, COMMITMENT_SIZE_MAX)
+            .await
+            .map_err(&transient)?;
+        let found = Commitment::decode(&body).map_err(|error| PutError::Rejected {
+            url: url.clone(),
+            reason: error.to_string(),
+        })?;
         if matches!(found, Commitment::Local(_)) && found != expected {
-            return Err(PutError::WrongCommitment { url, expected: expected.encode(), found: found.encode() });
+            return Err(PutError::WrongCommitment {
+                url,
+                expected: expected.encode(),
+                found: found.encode(),
+            });
         }
         Ok(found)
     }
@@ -128,7 +148,10 @@ impl Proxy {
                 Err(error) => last = Some(error),
             }
         }
-        Err(last.unwrap_or_else(|| Unavailable::UnknownLayer { commitment: key, layer: commitment.layer() }))
+        Err(last.unwrap_or_else(|| Unavailable::UnknownLayer {
+            commitment: key,
+            layer: commitment.layer(),
+        }))
     }
 
     async fn get_from(
@@ -138,8 +161,11 @@ impl Proxy {
         key: &Bytes,
         l1_inclusion: L1BlockNumber,
     ) -> Result<Fetched, Unavailable> {
-        let no_answer =
-            |reason: String| Unavailable::NoAnswer { commitment: key.clone(), url: url.to_owned(), reason };
+        let no_answer = |reason: String| Unavailable::NoAnswer {
+            commitment: key.clone(),
+            url: url.to_owned(),
+            reason,
+        };
         let request = self
             .client
             .get(format!("{url}/get/{key}"))
@@ -159,11 +185,13 @@ impl Proxy {
         };
         let payload = read_bounded(response, limit).await.map_err(no_answer)?;
         if matches!(commitment, Commitment::Local(_)) {
-            commitment.verify(&payload).map_err(|mismatch| Unavailable::WrongPayload {
-                commitment: key.clone(),
-                url: url.to_owned(),
-                mismatch,
-            })?;
+            commitment
+                .verify(&payload)
+                .map_err(|mismatch| Unavailable::WrongPayload {
+                    commitment: key.clone(),
+                    url: url.to_owned(),
+                    mismatch,
+                })?;
         }
         Ok(Fetched::Data(payload))
     }
@@ -171,10 +199,18 @@ impl Proxy {
     async fn check_health(&self) -> Result<(), Unavailable> {
         let mut last = None;
         for url in &self.settings.urls {
-            let request = self.client.get(format!("{url}/health")).timeout(self.settings.get_timeout);
+            let request = self
+                .client
+                .get(format!("{url}/health"))
+                .timeout(self.settings.get_timeout);
             match request.send().await.and_then(Response::error_for_status) {
                 Ok(_) => return Ok(()),
-                Err(error) => last = Some(Unavailable::Down { url: url.clone(), reason: chain(&error) }),
+                Err(error) => {
+                    last = Some(Unavailable::Down {
+                        url: url.clone(),
+                        reason: chain(&error),
+                    })
+                }
             }
         }
         last.map_or(Ok(()), Err)
@@ -183,7 +219,10 @@ impl Proxy {
 
 impl DaLayer for Proxy {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { name: "proxy", payload_size_max: PAYLOAD_SIZE_MAX }
+        Capabilities {
+            name: "proxy",
+            payload_size_max: PAYLOAD_SIZE_MAX,
+        }
     }
 
     fn put(&self, payload: Bytes) -> BoxFuture<'_, Result<Commitment, PutError>> {
@@ -207,16 +246,36 @@ async fn put_error(url: String, size: usize, response: Response) -> PutError {
     let status = response.status();
     let retry_after = retry_after(&response);
     match status.as_u16() {
-        503 => PutError::Failover { url, reason: quoted(response).await, retry_after },
+        503 => PutError::Failover {
+            url,
+            reason: quoted(response).await,
+            retry_after,
+        },
         429 => PutError::RateLimited { url, retry_after },
-        413 => PutError::TooLarge { size, max: PAYLOAD_SIZE_MAX },
-        400..=499 => PutError::Rejected { url, reason: format!("HTTP {status}: {}", quoted(response).await) },
-        _ => PutError::Transient { url, reason: format!("HTTP {status}: {}", quoted(response).await) },
+        413 => PutError::TooLarge {
+            size,
+            max: PAYLOAD_SIZE_MAX,
+        },
+        400..=499 => PutError::Rejected {
+            url,
+            reason: format!("HTTP {status}: {}", quoted(response).await),
+        },
+        _ => PutError::Transient {
+            url,
+            reason: format!("HTTP {status}: {}", quoted(response).await),
+        },
     }
 }
 
 fn retry_after(response: &Response) -> Option<Duration> {
-    response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok().map(Duration::from_secs)
+    response
+        .headers()
+        .get(RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
+        .map(Duration::from_secs)
 }
 
 /// The reason in the body of a verdict; a body that names none is no verdict.
@@ -243,8 +302,14 @@ async fn read_bounded(mut response: Response, limit: usize) -> Result<Bytes, Str
 /// The beginning of an error body, for people.
 async fn quoted(response: Response) -> String {
     let body = read_bounded(response, 64 << 10).await.unwrap_or_default();
-    let text = String::from_utf8_lossy(&body[..body.len().min(QUOTED_BYTES)]).trim().to_owned();
-    if text.is_empty() { "no reason given".to_owned() } else { text }
+    let text = String::from_utf8_lossy(&body[..body.len().min(QUOTED_BYTES)])
+        .trim()
+        .to_owned();
+    if text.is_empty() {
+        "no reason given".to_owned()
+    } else {
+        text
+    }
 }
 
 /// An error with its causes: the outermost alone rarely says what happened.

@@ -56,7 +56,9 @@ impl PayloadStore {
                 fs::remove_file(&path).map_err(io("remove", &path))?;
             }
         }
-        Ok(Self { folder: folder.to_owned() })
+        Ok(Self {
+            folder: folder.to_owned(),
+        })
     }
 
     /// Stores a payload durably; storing it again changes nothing.
@@ -79,7 +81,8 @@ impl PayloadStore {
             .map_err(io("create a file in", &self.folder))?;
         part.write_all(payload).map_err(io("write", part.path()))?;
         part.as_file().sync_all().map_err(io("sync", part.path()))?;
-        part.persist(&path).map_err(|error| io("rename to", &path)(error.error))?;
+        part.persist(&path)
+            .map_err(|error| io("rename to", &path)(error.error))?;
         let folder = File::open(&self.folder).map_err(io("open", &self.folder))?;
         folder.sync_all().map_err(io("sync", &self.folder))?;
         Ok(commitment)
@@ -103,7 +106,11 @@ impl PayloadStore {
     }
 
     fn path(&self, commitment: &LocalCommitment) -> PathBuf {
-        self.folder.join(format!("{}-{}", hex::encode(commitment.payload_hash), commitment.payload_size))
+        self.folder.join(format!(
+            "{}-{}",
+            hex::encode(commitment.payload_hash),
+            commitment.payload_size
+        ))
     }
 }
 
@@ -126,11 +133,17 @@ mod tests {
     #[test]
     fn a_payload_survives_a_restart_and_leftovers_of_a_crash_do_not() {
         let folder = tempfile::tempdir().unwrap();
-        let commitment = PayloadStore::open(folder.path()).unwrap().put(b"payload").unwrap();
+        let commitment = PayloadStore::open(folder.path())
+            .unwrap()
+            .put(b"payload")
+            .unwrap();
         let leftover = folder.path().join("torn.part");
         fs::write(&leftover, b"pay").unwrap();
         let store = PayloadStore::open(folder.path()).unwrap();
-        assert_eq!(store.get(local(&commitment)).unwrap().unwrap(), Bytes::from_static(b"payload"));
+        assert_eq!(
+            store.get(local(&commitment)).unwrap().unwrap(),
+            Bytes::from_static(b"payload")
+        );
         assert!(!leftover.exists());
     }
 
@@ -151,6 +164,9 @@ mod tests {
     fn a_payload_that_was_never_put_is_not_there() {
         let folder = tempfile::tempdir().unwrap();
         let store = PayloadStore::open(folder.path()).unwrap();
-        assert_eq!(store.get(local(&Commitment::local(b"other").unwrap())).unwrap(), None);
+        assert_eq!(
+            store.get(local(&Commitment::local(b"other").unwrap())).unwrap(),
+            None
+        );
     }
 }

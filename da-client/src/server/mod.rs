@@ -69,9 +69,13 @@ impl Server {
         faults: Faults,
     ) -> Result<Self, ServerError> {
         let store = PayloadStore::open(folder)?;
-        let listener =
-            TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
-        Ok(Self { listener, router: router(store, faults).merge(extra) })
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|source| ServerError::Listen { address, source })?;
+        Ok(Self {
+            listener,
+            router: router(store, faults).merge(extra),
+        })
     }
 
     /// The address it listens on.

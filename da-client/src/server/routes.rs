@@ -41,7 +41,10 @@ pub struct Faults(Arc<Mutex<VecDeque<Fault>>>);
 impl Faults {
     /// Adds a fault behind those that wait.
     pub fn push(&self, fault: Fault) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(fault);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push_back(fault);
     }
 
     fn pop(&self) -> Option<Fault> {
@@ -96,11 +99,16 @@ async fn get_payload(
     Query(parameters): Query<Parameters>,
 ) -> Result<Payload, Refusal> {
     if let Some(number) = &parameters.l1_inclusion_block_number {
-        number.parse::<u64>().map_err(|_| bad(format!("l1_inclusion_block_number `{number}` is no number")))?;
+        number
+            .parse::<u64>()
+            .map_err(|_| bad(format!("l1_inclusion_block_number `{number}` is no number")))?;
     }
     let commitment = parse_key(&key, parameters.is_standard())?;
     let Commitment::Local(local) = commitment else {
-        return Err(bad(format!("layer 0x{:02x} is not served here, only 0x{LOCAL_LAYER:02x}", commitment.layer())));
+        return Err(bad(format!(
+            "layer 0x{:02x} is not served here, only 0x{LOCAL_LAYER:02x}",
+            commitment.layer()
+        )));
     };
     let name = local.payload_hash;
     let read = tokio::task::spawn_blocking(move || store.get(&local)).await;
@@ -124,7 +132,11 @@ fn parse_key(key: &str, standard: bool) -> Result<Commitment, Refusal> {
     if !standard && bytes.first() == Some(&KECCAK_TYPE) {
         return Err(keccak_disabled());
     }
-    let whole = if standard { [&[GENERIC_TYPE, LOCAL_LAYER], &bytes[..]].concat() } else { bytes };
+    let whole = if standard {
+        [&[GENERIC_TYPE, LOCAL_LAYER], &bytes[..]].concat()
+    } else {
+        bytes
+    };
     Commitment::decode(&whole).map_err(|error| bad(error.to_string()))
 }
 
@@ -151,7 +163,10 @@ fn internal(error: impl std::fmt::Display) -> Refusal {
 }
 
 fn keccak_disabled() -> Refusal {
-    (StatusCode::FORBIDDEN, "keccak commitments are not served here; use generic ones".to_owned())
+    (
+        StatusCode::FORBIDDEN,
+        "keccak commitments are not served here; use generic ones".to_owned(),
+    )
 }
 
 async fn inject(State(faults): State<Faults>, request: Request, next: Next) -> Response {
@@ -171,7 +186,9 @@ async fn inject(State(faults): State<Faults>, request: Request, next: Next) -> R
 
 async fn flip(response: Response) -> Response {
     let (parts, body) = response.into_parts();
-    let bytes = axum::body::to_bytes(body, PAYLOAD_SIZE_MAX).await.unwrap_or_default();
+    let bytes = axum::body::to_bytes(body, PAYLOAD_SIZE_MAX)
+        .await
+        .unwrap_or_default();
     let mut bytes = bytes.to_vec();
     if let Some(first) = bytes.first_mut() {
         *first ^= 1;
