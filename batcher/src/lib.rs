@@ -1,1 +1,17 @@
-//! Being written.
+//! Everything that writes to L1: batches into the inbox, output roots to the dispute game factory.
+//!
+//! ```text
+//!  node --blocks--> channel_manager --channel--> channel_builder --frames--> payload --DA--> commitment --l1--> inbox
+//!  node --output root--> proposer ------------------------------------------------------------------l1--> factory
+//! ```
+//!
+//! L1 is the truth: the batcher keeps nothing on disk. After a restart it waits until the node has read everything that is on L1
+//! and goes on after the safe head, so nothing is left out, and what might be posted twice derivation skips as past.
+
+pub mod channel_builder;
+pub mod channel_manager;
+pub mod driver;
+pub mod l1;
+pub mod node;
+pub mod proposer;
+pub mod self_check;

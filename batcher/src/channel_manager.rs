@@ -1,0 +1,296 @@
+//! Which blocks go into the next channel, and when it closes. Pure: the driver brings blocks and the time.
+
+use std::{collections::VecDeque, time::Duration};
+use tributary_protocol::{
+    batch::SingularBatch,
+    block::{L1BlockNumber, L2BlockId, L2BlockNumber, L2BlockRef},
+};
+
+/// Blocks held while earlier channels are on their way to L1. At one block a second this is over an hour of backlog; the driver
+/// loads no more until some are posted.
+pub const PENDING_BLOCKS_MAX: usize = 4_096;
+
+/// When a channel closes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChannelPolicy {
+    /// Longest time between taking a channel's first block and closing it.
+    pub max_duration: Duration,
+    /// Batch data, before compression, above which a channel closes, in bytes.
+    pub max_input_bytes: usize,
+    /// A channel closes early when this many L1 blocks or fewer are left of its first block's sequencing window.
+    pub safety_margin_l1_blocks: u64,
+    /// Length of the sequencing window, in L1 blocks.
+    pub seq_window_l1_blocks: u64,
+}
+
+/// A block waiting to be posted.
+#[derive(Clone, Debug)]
+pub struct PendingBlock {
+    /// The block.
+    pub block: L2BlockRef,
+    /// Its batch.
+    pub batch: SingularBatch,
+}
+
+impl PendingBlock {
+    fn input_bytes(&self) -> usize {
+        // Fixed fields of a batch; exactness does not matter for a threshold.
+        const BATCH_OVERHEAD: usize = 100;
+        BATCH_OVERHEAD
+            + self
+                .batch
+                .transactions
+                .iter()
+                .map(|transaction| transaction.len())
+                .sum::<usize>()
+    }
+}
+
+/// Why a channel closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// It holds as much as a channel may.
+    Full,
+    /// Its first block has waited long enough.
+    Duration,
+    /// Its first block's sequencing window is nearly over.
+    WindowMargin,
+    /// The operator asked, or the process ends.
+    Flush,
+}
+
+impl CloseReason {
+    /// Name for logs and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Duration => "duration",
+            Self::WindowMargin => "window_margin",
+            Self::Flush => "flush",
+        }
+    }
+}
+
+/// A block that does not continue what we hold: the node replaced blocks, and the driver must start again after the safe head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("block {found} has parent {parent}, but the block before it here is {expected}", found = .found.0)]
+pub struct Discontinuity {
+    /// Height of the block offered.
+    pub found: L2BlockNumber,
+    /// Its parent.
+    pub parent: alloy::primitives::B256,
+    /// The last block we hold.
+    pub expected: alloy::primitives::B256,
+}
+
+/// Blocks from the first that is not on L1 on, in order.
+#[derive(Debug)]
+pub struct ChannelManager {
+    policy: ChannelPolicy,
+    /// Last block handed out or held; the next one must follow it.
+    tip: L2BlockId,
+    blocks: VecDeque<PendingBlock>,
+    /// When the first of `blocks` was taken, in the driver's time.
+    opened_at: Option<Duration>,
+}
+
+impl ChannelManager {
+    /// A manager that goes on after `after`.
+    #[must_use]
+    pub const fn new(policy: ChannelPolicy, after: L2BlockId) -> Self {
+        Self {
+            policy,
+            tip: after,
+            blocks: VecDeque::new(),
+            opened_at: None,
+        }
+    }
+
+    /// Height of the block to bring next, or `None` while enough are waiting.
+    #[must_use]
+    pub fn next_wanted(&self) -> Option<L2BlockNumber> {
+        (self.blocks.len() < PENDING_BLOCKS_MAX).then(|| self.tip.number.next())
+    }
+
+    /// Takes the next block at time `now`.
+    ///
+    /// # Errors
+    /// [`Discontinuity`] if it does not follow the last one; nothing changes then.
+    pub fn push(&mut self, pending: PendingBlock, now: Duration) -> Result<(), Discontinuity> {
+        if pending.block.parent_hash != self.tip.hash || pending.block.number != self.tip.number.next() {
+            return Err(Discontinuity {
+                found: pending.block.number,
+                parent: pending.block.parent_hash,
+                expected: self.tip.hash,
+            });
+        }
+        self.tip = pending.block.id();
+        self.opened_at.get_or_insert(now);
+        self.blocks.push_back(pending);
+        Ok(())
+    }
+
+    /// The blocks of the next channel, if it is time to close one.
+    pub fn close(
+        &mut self,
+        now: Duration,
+        l1_head: L1BlockNumber,
+        flush: bool,
+    ) -> Option<(Vec<PendingBlock>, CloseReason)> {
+        let first = self.blocks.front()?;
+        let (count, full) = self.fitting();
+        let window_end = first
+            .block
+            .l1_origin
+            .number
+            .0
+            .saturating_add(self.policy.seq_window_l1_blocks);
+        let margin_reached = l1_head.0.saturating_add(self.policy.safety_margin_l1_blocks) >= window_end;
+        let waited = now.saturating_sub(self.opened_at.unwrap_or(now));
+        let reason = if full {
+            CloseReason::Full
+        } else if waited >= self.policy.max_duration {
+            CloseReason::Duration
+        } else if margin_reached {
+            CloseReason::WindowMargin
+        } else if flush {
+            CloseReason::Flush
+        } else {
+            return None;
+        };
+        let taken = self.blocks.drain(..count).collect();
+        self.opened_at = (!self.blocks.is_empty()).then_some(now);
+        Some((taken, reason))
+    }
+
+    /// Blocks waiting.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// How many of the waiting blocks fit into one channel (at least one), and whether that fills it.
+    fn fitting(&self) -> (usize, bool) {
+        let mut bytes = 0;
+        for (index, block) in self.blocks.iter().enumerate() {
+            bytes += block.input_bytes();
+            if bytes >= self.policy.max_input_bytes {
+                let overshoots = bytes > self.policy.max_input_bytes && index > 0;
+                return (if overshoots { index } else { index + 1 }, true);
+            }
+        }
+        (self.blocks.len(), false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy::primitives::{B256, Bytes};
+    use tributary_protocol::block::L1BlockId;
+
+    const POLICY: ChannelPolicy = ChannelPolicy {
+        max_duration: Duration::from_secs(10),
+        max_input_bytes: 1_000,
+        safety_margin_l1_blocks: 5,
+        seq_window_l1_blocks: 30,
+    };
+
+    fn hash(number: u64) -> B256 {
+        B256::with_last_byte(u8::try_from(number).unwrap())
+    }
+
+    fn block(number: u64, transaction_bytes: usize) -> PendingBlock {
+        let transactions = vec![Bytes::from(vec![1; transaction_bytes])];
+        PendingBlock {
+            block: L2BlockRef {
+                hash: hash(number),
+                number: L2BlockNumber(number),
+                parent_hash: hash(number - 1),
+                timestamp: number,
+                l1_origin: L1BlockId {
+                    number: L1BlockNumber(100),
+                    hash: B256::ZERO,
+                },
+                sequence_number: 0,
+            },
+            batch: SingularBatch {
+                parent_hash: hash(number - 1),
+                epoch_number: L1BlockNumber(100),
+                epoch_hash: B256::ZERO,
+                timestamp: number,
+                transactions,
+            },
+        }
+    }
+
+    fn manager(blocks: impl IntoIterator<Item = PendingBlock>) -> ChannelManager {
+        let mut manager = ChannelManager::new(
+            POLICY,
+            L2BlockId {
+                number: L2BlockNumber(0),
+                hash: hash(0),
+            },
+        );
+        for block in blocks {
+            manager.push(block, Duration::ZERO).unwrap();
+        }
+        manager
+    }
+
+    fn numbers(closed: Option<(Vec<PendingBlock>, CloseReason)>) -> Option<(Vec<u64>, CloseReason)> {
+        closed.map(|(blocks, reason)| (blocks.iter().map(|block| block.block.number.0).collect(), reason))
+    }
+
+    #[test]
+    fn a_channel_stays_open_until_there_is_a_reason() {
+        let mut manager = manager([block(1, 10)]);
+        assert!(
+            manager
+                .close(Duration::from_secs(9), L1BlockNumber(100), false)
+                .is_none()
+        );
+        let closed = manager.close(Duration::from_secs(10), L1BlockNumber(100), false);
+        assert_eq!(numbers(closed), Some((vec![1], CloseReason::Duration)));
+        assert!(
+            manager
+                .close(Duration::from_secs(99), L1BlockNumber(200), true)
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn a_full_channel_leaves_the_block_that_does_not_fit() {
+        let mut manager = manager([block(1, 300), block(2, 300), block(3, 300)]);
+        let closed = manager.close(Duration::ZERO, L1BlockNumber(100), false);
+        assert_eq!(numbers(closed), Some((vec![1, 2], CloseReason::Full)));
+        assert_eq!(manager.pending(), 1);
+    }
+
+    #[test]
+    fn a_block_larger_than_a_channel_goes_alone() {
+        let mut manager = manager([block(1, 5_000), block(2, 10)]);
+        let closed = manager.close(Duration::ZERO, L1BlockNumber(100), false);
+        assert_eq!(numbers(closed), Some((vec![1], CloseReason::Full)));
+    }
+
+    #[test]
+    fn a_window_that_nearly_ends_closes_the_channel() {
+        let mut manager = manager([block(1, 10)]);
+        assert!(manager.close(Duration::ZERO, L1BlockNumber(124), false).is_none());
+        let closed = manager.close(Duration::ZERO, L1BlockNumber(125), false);
+        assert_eq!(numbers(closed), Some((vec![1], CloseReason::WindowMargin)));
+    }
+
+    #[test]
+    fn a_block_that_does_not_follow_is_refused_and_changes_nothing() {
+        let mut manager = manager([block(1, 10)]);
+        assert!(manager.push(block(3, 10), Duration::ZERO).is_err());
+        let mut fork = block(2, 10);
+        fork.block.parent_hash = hash(77);
+        assert!(manager.push(fork, Duration::ZERO).is_err());
+        assert_eq!(manager.next_wanted(), Some(L2BlockNumber(2)));
+        manager.push(block(2, 10), Duration::ZERO).unwrap();
+    }
+}

@@ -1,0 +1,87 @@
+//! What an L1 transaction offers to pay.
+
+/// Ceilings on what one L1 transaction may offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeeLimits {
+    /// Wei per gas, base fee included; a price above it is waited out.
+    pub max_fee_per_gas: u128,
+    /// Wei per gas to the block's producer.
+    pub max_priority_fee_per_gas: u128,
+}
+
+impl Default for FeeLimits {
+    /// 500 gwei and 10 gwei: above what L1 has asked for in all but a few hours of its history.
+    fn default() -> Self {
+        Self {
+            max_fee_per_gas: 500_000_000_000,
+            max_priority_fee_per_gas: 10_000_000_000,
+        }
+    }
+}
+
+/// Fees of one transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fees {
+    pub(super) max_fee_per_gas: u128,
+    pub(super) max_priority_fee_per_gas: u128,
+}
+
+impl Fees {
+    /// These fees under `limits`.
+    pub(super) fn within(self, limits: FeeLimits) -> Self {
+        let max_fee_per_gas = self.max_fee_per_gas.min(limits.max_fee_per_gas);
+        let tip = self.max_priority_fee_per_gas.min(limits.max_priority_fee_per_gas);
+        Self {
+            max_fee_per_gas,
+            max_priority_fee_per_gas: tip.min(max_fee_per_gas),
+        }
+    }
+
+    /// The least that replaces a transaction with these fees, and no less than what L1 asks `now`.
+    ///
+    /// Execution clients want 10 % more on both fields; an eighth leaves room for their rounding.
+    pub(super) fn bumped(self, now: Self) -> Self {
+        let bump = |fee: u128| fee + fee.div_ceil(8).max(1);
+        Self {
+            max_fee_per_gas: bump(self.max_fee_per_gas).max(now.max_fee_per_gas),
+            max_priority_fee_per_gas: bump(self.max_priority_fee_per_gas).max(now.max_priority_fee_per_gas),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: FeeLimits = FeeLimits {
+        max_fee_per_gas: 1_000,
+        max_priority_fee_per_gas: 100,
+    };
+
+    fn fees(max_fee_per_gas: u128, max_priority_fee_per_gas: u128) -> Fees {
+        Fees {
+            max_fee_per_gas,
+            max_priority_fee_per_gas,
+        }
+    }
+
+    #[test]
+    fn fees_stay_under_both_ceilings_and_the_tip_under_the_fee() {
+        assert_eq!(fees(5_000, 500).within(LIMITS), fees(1_000, 100));
+        assert_eq!(fees(50, 90).within(LIMITS), fees(50, 50));
+    }
+
+    #[test]
+    fn a_replacement_pays_at_least_a_tenth_more_on_both_fields() {
+        for fee in [0, 1, 7, 8, 9, 1_000_000_007] {
+            let bumped = fees(fee, fee).bumped(fees(0, 0));
+            assert!(bumped.max_fee_per_gas * 10 >= fee * 11 && bumped.max_fee_per_gas > fee);
+            assert!(bumped.max_priority_fee_per_gas * 10 >= fee * 11);
+        }
+    }
+
+    #[test]
+    fn a_replacement_follows_a_market_that_rose_more() {
+        assert_eq!(fees(100, 1).bumped(fees(400, 50)), fees(400, 50));
+    }
+}
