@@ -5,7 +5,7 @@ use crate::{
     compare::{Disagreement, compare},
     history::History,
     providers::{RecordedL1, SafeChain},
-    repairs::{BatchesInOrder, FramesInOrder},
+    repairs::{BatchesInOrder, FramesInOrder, SpansAgree},
 };
 use kona_derive::{
     AttributesQueue, BatchProvider, BatchStream, ChannelProvider, ChannelReader, DerivationPipeline,
@@ -95,6 +95,7 @@ fn pipeline(history: &Arc<History>, safe: &SafeChain) -> impl Pipeline + SignalR
     let frames = FramesInOrder::new(FrameQueue::new(retrieval, rollup.clone()));
     let channels = ChannelProvider::new(rollup.clone(), frames);
     let reader = ChannelReader::new(channels, rollup.clone());
+    let reader = SpansAgree::new(reader, safe.clone());
     let stream = BatchStream::new(reader, rollup.clone(), safe.clone());
     let batches = BatchProvider::new(rollup.clone(), BatchesInOrder::new(stream, drained), safe.clone());
     let builder = StatefulAttributesBuilder::new(rollup.clone(), safe.clone(), l1);

@@ -171,7 +171,7 @@ impl History {
     /// # Errors
     /// When its parts do not fit together.
     pub fn check(recorded: RecordedHistory) -> Result<Self, HistoryError> {
-        let rollup: RollupConfig = serde_json::from_value(recorded.rollup)?;
+        let rollup: RollupConfig = serde_json::from_value(without_jovian(recorded.rollup)?)?;
         let l1 = check_l1(&rollup, &recorded.l1_blocks)?;
         let payloads = check_payloads(recorded.payloads)?;
         let genesis = OpBlock {
@@ -242,6 +242,19 @@ impl History {
         });
         Ok(())
     }
+}
+
+/// Takes Jovian's parameters out of the system configuration, which kona 0.4.5 does not know; before Jovian they must be unused.
+fn without_jovian(mut rollup: serde_json::Value) -> Result<serde_json::Value, HistoryError> {
+    let system_config = rollup.pointer_mut("/genesis/system_config");
+    if let Some(system_config) = system_config.and_then(serde_json::Value::as_object_mut) {
+        for key in ["minBaseFee", "daFootprintGasScalar"] {
+            let value = system_config.remove(key).unwrap_or_default();
+            let found = value.as_u64().unwrap_or_default();
+            same(|| format!("{key} of the genesis system configuration"), 0, found)?;
+        }
+    }
+    Ok(rollup)
 }
 
 fn check_l1(rollup: &RollupConfig, recorded: &[RecordedL1Block]) -> Result<Vec<L1Block>, HistoryError> {

@@ -104,6 +104,16 @@ impl SafeChain {
         self.head.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// The safe block of this time (Unix seconds); `None` before genesis, after the head and between blocks.
+    pub fn at_time(&self, timestamp: u64) -> Option<&(OpBlock, L2BlockInfo)> {
+        let rollup = &self.history.rollup;
+        let since_genesis = timestamp.checked_sub(rollup.genesis.l2_time)?;
+        if since_genesis % rollup.block_time != 0 {
+            return None;
+        }
+        self.at(since_genesis / rollup.block_time).ok()
+    }
+
     fn at(&self, number: u64) -> Result<&(OpBlock, L2BlockInfo), ProviderError> {
         let index = usize::try_from(number).unwrap_or(usize::MAX);
         if index > self.head.load(Ordering::Relaxed) {

@@ -6,24 +6,26 @@
 //! | repair               | kona 0.4.5                                                    | rule                              |
 //! | -------------------- | ------------------------------------------------------------- | --------------------------------- |
 //! | [`FramesInOrder`]    | keeps frames of a channel that come early in a later transaction | Holocene: they are dropped       |
+//! | [`SpansAgree`]       | takes the new blocks of a span whose other blocks contradict the safe chain | the span is refused |
 //! | [`BatchesInOrder`]   | says "end of L1 block" for a refused span batch, skipping data | it is only that batch's end       |
 //! | [`BatchesInOrder`]   | overwrites the parent hash of a singular batch before checking | the batch's own is checked        |
 
-use crate::alt_da::Drained;
-use alloy_primitives::B256;
+use crate::{alt_da::Drained, providers::SafeChain};
+use alloy_eips::eip2718::Encodable2718;
+use alloy_primitives::{B256, FixedBytes};
 use async_trait::async_trait;
 use kona_derive::{
-    NextBatchProvider, NextFrameProvider, OriginAdvancer, OriginProvider, PipelineError, PipelineResult,
-    Signal, SignalReceiver,
+    BatchStreamProvider, NextBatchProvider, NextFrameProvider, OriginAdvancer, OriginProvider, PipelineError,
+    PipelineResult, Signal, SignalReceiver,
 };
-use kona_protocol::{Batch, BlockInfo, ChannelId, Frame, L2BlockInfo};
+use kona_protocol::{Batch, BlockInfo, Frame, L2BlockInfo, SpanBatchElement};
 
 /// Between frame queue and channel assembler: drops frames that do not continue the channel where it stands.
 #[derive(Debug)]
 pub struct FramesInOrder<P> {
     prev: P,
     /// The channel that began last, and the number its next frame must have.
-    expected: Option<(ChannelId, u16)>,
+    expected: Option<([u8; 16], u16)>,
 }
 
 impl<P> FramesInOrder<P> {
@@ -43,6 +45,58 @@ impl<P: NextFrameProvider + Send> NextFrameProvider for FramesInOrder<P> {
         }
         self.expected = frame.number.checked_add(1).map(|next| (frame.id, next));
         Ok(frame)
+    }
+}
+
+/// Between channel reader and batch stream: compares a span with the safe blocks it repeats (specs#928, after kona 0.4.5).
+#[derive(Debug)]
+pub struct SpansAgree<P> {
+    prev: P,
+    safe: SafeChain,
+}
+
+impl<P> SpansAgree<P> {
+    /// Stands after `prev`.
+    pub const fn new(prev: P, safe: SafeChain) -> Self {
+        Self { prev, safe }
+    }
+}
+
+#[async_trait]
+impl<P: BatchStreamProvider + OriginProvider + Send> BatchStreamProvider for SpansAgree<P> {
+    async fn next_batch(&mut self) -> PipelineResult<Batch> {
+        let mut batch = self.prev.next_batch().await?;
+        if let Batch::Span(span) = &mut batch {
+            let origin = self.prev.origin().unwrap_or_default();
+            // A span whose last epoch is still unknown is forgotten, not refused.
+            let is_decidable = span
+                .batches
+                .last()
+                .is_some_and(|last| last.epoch_num <= origin.number);
+            if is_decidable && span.batches.iter().any(|block| self.safe.contradicts(block)) {
+                // kona then refuses the span, for its parent instead of its content.
+                span.parent_check = FixedBytes::ZERO;
+            }
+        }
+        Ok(batch)
+    }
+
+    fn flush(&mut self) {
+        self.prev.flush();
+    }
+}
+
+impl SafeChain {
+    /// Whether the safe chain has a block at the time of this one that says something else.
+    fn contradicts(&self, block: &SpanBatchElement) -> bool {
+        let Some((safe, place)) = self.at_time(block.timestamp) else {
+            return false;
+        };
+        let transactions = safe.body.transactions.iter().filter(|tx| !tx.is_deposit());
+        let is_same = transactions
+            .map(|tx| tx.encoded_2718())
+            .eq(block.transactions.iter().map(|tx| tx.to_vec()));
+        !is_same || place.l1_origin.number != block.epoch_num
     }
 }
 
@@ -119,4 +173,5 @@ macro_rules! pass_through {
 }
 
 pass_through!(FramesInOrder);
+pass_through!(SpansAgree);
 pass_through!(BatchesInOrder);
