@@ -23,7 +23,8 @@
 mod brotli_stream;
 mod compress;
 mod reader;
-#[cfg(test)]
+// The tests compress with brotli, which only `std` can.
+#[cfg(all(test, feature = "std"))]
 mod tests;
 mod zlib_stream;
 
