@@ -125,10 +125,7 @@ impl Row {
     }
 
     fn check(&self, row: usize) -> Result<(), BundleError> {
-        let found = self.shares.len();
-        if !(1..=RECORD_SHARES_MAX).contains(&found) {
-            return Err(BundleError::ShareCount { row, found });
-        }
+        check_count(self.shares.len(), row)?;
         match self.shares.iter().find(|share| share.weight == 0) {
             Some(&Share { contribution, .. }) => Err(BundleError::ZeroWeight { row, contribution }),
             None => Ok(()),
@@ -219,13 +216,14 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn row(&mut self, index: usize) -> Result<Row, BundleError> {
         let head: [u8; ROW_HEAD_SIZE] = self.take(index)?;
-        let count = head[ROW_HEAD_SIZE - 1];
+        let count = usize::from(head[ROW_HEAD_SIZE - 1]);
+        check_count(count, index)?;
         let mut row = Row {
             payer: word(&head, 0),
             adapter: word(&head, 4),
             tokens_in: word(&head, 8),
             tokens_out: word(&head, 12),
-            shares: Vec::with_capacity(RECORD_SHARES_MAX),
+            shares: Vec::with_capacity(count),
         };
         for _ in 0..count {
             let share: [u8; SHARE_SIZE] = self.take(index)?;
@@ -248,6 +246,14 @@ impl Reader<'_> {
             })?;
         self.offset += N;
         Ok(*bytes)
+    }
+}
+
+fn check_count(found: usize, row: usize) -> Result<(), BundleError> {
+    if (1..=RECORD_SHARES_MAX).contains(&found) {
+        Ok(())
+    } else {
+        Err(BundleError::ShareCount { row, found })
     }
 }
 

@@ -13,5 +13,5 @@ pub mod record;
 pub mod split;
 
 pub use bundle::{BundleError, Row, Share, decode_bundle, encode_bundle};
-pub use record::{RecordShares, RecordSharesError};
+pub use record::{ContributorShare, RecordShares, RecordSharesError};
 pub use split::{Carry, FeePolicy, FeePolicyError, Rates, Split, divide};

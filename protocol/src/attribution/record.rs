@@ -12,6 +12,7 @@
 
 use crate::contracts::RECORD_SHARES_MAX;
 use alloc::vec::Vec;
+use alloy_primitives::Bytes;
 
 /// Bytes of an amount.
 const AMOUNT_SIZE: usize = 12;
@@ -46,12 +47,29 @@ pub struct ContributorShare {
     pub amount: u128,
 }
 
-/// Why bytes are not the shares of a record.
+/// Why bytes are not the shares of a record, or shares have no encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("shares of a record have {found} bytes, expected 48 + 18 for each of 1 to 5 shares")]
-pub struct RecordSharesError {
-    /// Bytes there are.
-    pub found: usize,
+pub enum RecordSharesError {
+    /// A length the ledger never emits.
+    #[error(
+        "shares of a record have {found} bytes, expected 48 + 18 for each of 1 to {RECORD_SHARES_MAX} shares"
+    )]
+    Size {
+        /// Bytes there are.
+        found: usize,
+    },
+    /// None, or more than five.
+    #[error("record has {found} shares, 1 to {RECORD_SHARES_MAX} are allowed")]
+    Count {
+        /// Shares there are.
+        found: usize,
+    },
+    /// More wei than 12 bytes hold, and than there are.
+    #[error("amount of {found} wei does not fit 12 bytes")]
+    Amount {
+        /// The amount.
+        found: u128,
+    },
 }
 
 impl RecordShares {
@@ -60,7 +78,7 @@ impl RecordShares {
     /// # Errors
     /// If the length is none the ledger emits.
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordSharesError> {
-        let error = RecordSharesError { found: bytes.len() };
+        let error = RecordSharesError::Size { found: bytes.len() };
         let (pools, shares) = bytes.split_first_chunk::<POOLS_SIZE>().ok_or(error)?;
         let (shares, trailing) = shares.as_chunks::<SHARE_SIZE>();
         if !trailing.is_empty() || !(1..=RECORD_SHARES_MAX).contains(&shares.len()) {
@@ -73,6 +91,27 @@ impl RecordShares {
             adapter: amount(pools, 3 * AMOUNT_SIZE),
             contributors: shares.iter().map(contributor).collect(),
         })
+    }
+
+    /// Writes the bytes the ledger would emit.
+    ///
+    /// # Errors
+    /// If there are no shares or more than five, or an amount has more than 96 bits.
+    pub fn encode(&self) -> Result<Bytes, RecordSharesError> {
+        let found = self.contributors.len();
+        if !(1..=RECORD_SHARES_MAX).contains(&found) {
+            return Err(RecordSharesError::Count { found });
+        }
+        let mut out = Vec::with_capacity(POOLS_SIZE + found * SHARE_SIZE);
+        for pool in [self.platform, self.gateway, self.model, self.adapter] {
+            out.extend_from_slice(&amount_bytes(pool)?);
+        }
+        for share in &self.contributors {
+            out.extend_from_slice(&share.contribution.to_be_bytes());
+            out.extend_from_slice(&share.weight.to_be_bytes());
+            out.extend_from_slice(&amount_bytes(share.amount)?);
+        }
+        Ok(out.into())
     }
 
     /// Everything given, wei.
@@ -97,10 +136,18 @@ fn amount(bytes: &[u8], offset: usize) -> u128 {
         .fold(0, |sum, byte| sum << 8 | u128::from(*byte))
 }
 
+fn amount_bytes(amount: u128) -> Result<[u8; AMOUNT_SIZE], RecordSharesError> {
+    match amount.to_be_bytes() {
+        [0, 0, 0, 0, bytes @ ..] => Ok(bytes),
+        _ => Err(RecordSharesError::Amount { found: amount }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use alloy_primitives::hex;
+    use proptest::prelude::*;
 
     const TWO_SHARES: &[u8] = &hex!(
         "000000000000000000000001" "000000000000000000000002" "000000000000000000000300" "0a0000000000000000000000"
@@ -143,9 +190,27 @@ mod tests {
             let found = bytes.len();
             assert_eq!(
                 RecordShares::decode(bytes),
-                Err(RecordSharesError { found }),
+                Err(RecordSharesError::Size { found }),
                 "{name}"
             );
+        }
+    }
+
+    #[test]
+    fn shares_out_of_range_do_not_encode() {
+        let mut shares = RecordShares::decode(TWO_SHARES).unwrap();
+        shares.gateway = 1 << 96;
+        assert_eq!(shares.encode(), Err(RecordSharesError::Amount { found: 1 << 96 }));
+        shares.contributors.clear();
+        assert_eq!(shares.encode(), Err(RecordSharesError::Count { found: 0 }));
+    }
+
+    proptest! {
+        #[test]
+        fn shares_survive_the_round_trip(count in 1..=RECORD_SHARES_MAX, bytes in any::<[u8; POOLS_SIZE + 5 * SHARE_SIZE]>()) {
+            let bytes = &bytes[..POOLS_SIZE + count * SHARE_SIZE];
+            let shares = RecordShares::decode(bytes).unwrap();
+            prop_assert_eq!(shares.encode().unwrap().as_ref(), bytes);
         }
     }
 }
