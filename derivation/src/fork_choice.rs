@@ -23,3 +23,43 @@ pub struct SafeDerivation {
     /// The last L2 block derived from L1 up to and including it.
     pub safe_head: L2BlockRef,
 }
+
+/// The finalized head that follows from what was derived once L1 had been read up to its finalized block; `None` if it stays.
+///
+/// `derivation` is the last entry at or below L1's finalized block, and on L1's canonical chain.
+#[must_use]
+pub fn next_finalized_head(heads: &Heads, derivation: &SafeDerivation) -> Option<L2BlockRef> {
+    let head = derivation.safe_head;
+    let moves = head.number > heads.finalized_head.number && head.number <= heads.safe_head.number;
+    moves.then_some(head)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tributary_protocol::block::L2BlockNumber;
+
+    #[test]
+    fn finalized_head_moves_forward_and_never_past_the_safe_head() {
+        let block = |number| L2BlockRef {
+            number: L2BlockNumber(number),
+            ..L2BlockRef::default()
+        };
+        let heads = Heads {
+            unsafe_head: block(9),
+            safe_head: block(7),
+            finalized_head: block(4),
+        };
+        for (derived, expected) in [(3, None), (4, None), (5, Some(5)), (7, Some(7)), (8, None)] {
+            let derivation = SafeDerivation {
+                l1: L1BlockId::default(),
+                safe_head: block(derived),
+            };
+            assert_eq!(
+                next_finalized_head(&heads, &derivation),
+                expected.map(block),
+                "{derived}"
+            );
+        }
+    }
+}

@@ -12,7 +12,16 @@
 
 extern crate alloc;
 
+pub mod discard;
 #[cfg(feature = "std")]
 pub mod driver;
+pub mod epoch;
 pub mod fork_choice;
 pub mod l1_block;
+pub mod pipeline;
+pub mod reset;
+pub mod stages;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+#[cfg(test)]
+mod tests;

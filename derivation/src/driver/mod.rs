@@ -10,12 +10,26 @@
 
 use core::{future::Future, pin::Pin};
 
+mod data;
 mod engine;
+mod error;
 mod l1_source;
+pub mod memory;
+mod restart;
+mod rpc_l1;
+mod run;
+mod settings;
+mod status;
 
 pub use self::{
     engine::{Applied, ApplyError, Cause, Engine, EngineError},
+    error::{HaltCause, StallCause},
     l1_source::{L1Error, L1Source, L1Tag},
+    restart::{Restart, RestartError, find_restart},
+    rpc_l1::RpcL1Source,
+    run::Driver,
+    settings::DriverSettings,
+    status::{DerivationStatus, Stall, StallKind},
 };
 
 /// A future behind a pointer: the seams are traits whose implementations are chosen where the roles are put together.

@@ -1,0 +1,9 @@
+//! Both seams of the driver in memory: a simulated L1 and an engine without a store, for tests here and in other crates.
+
+mod engine;
+mod l1;
+
+pub use self::{
+    engine::{MemoryEngine, MemoryEngineError},
+    l1::{MemoryL1, MinedTransaction},
+};

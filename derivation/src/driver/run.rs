@@ -1,0 +1,450 @@
+//! The loop: step, fetch what is asked for, apply what comes out; wait and ask again when something fails.
+
+use super::{
+    Applied, Engine, L1Source, L1Tag,
+    data::fetch_data,
+    error::{HaltCause, Interrupt, Refusal, StallCause},
+    restart::find_restart,
+    settings::DriverSettings,
+    status::{DerivationStatus, Stall},
+};
+use crate::{
+    fork_choice::next_finalized_head,
+    l1_block::L1Block,
+    pipeline::{Pipeline, ResetCause, Step},
+    stages::{attributes_queue::DerivedAttributes, batch_stage::SafeBlock, l1_traversal::L1Reorg},
+};
+use alloc::{collections::VecDeque, sync::Arc};
+use core::time::Duration;
+use tokio::{sync::watch, time::Instant};
+use tokio_util::sync::CancellationToken;
+use tributary_da_client::DaLayer;
+use tributary_protocol::{
+    block::{L1BlockId, L1BlockNumber, L1BlockRef, L2BlockNumber},
+    config::{L1ChainConfig, RollupConfig},
+};
+
+/// L1 blocks kept in memory. Epochs of the blocks derived lie as far back as the batcher takes to post; what is no longer here is
+/// fetched again. A mainnet block with receipts is about 2 MB.
+const CACHED_L1_BLOCKS: usize = 32;
+
+/// While there are L1 blocks left to read, the heads of L1 are only asked for this often.
+const HEADS_REFRESH: Duration = Duration::from_secs(10);
+
+/// The driver of one chain.
+pub struct Driver {
+    config: Arc<RollupConfig>,
+    l1_config: Arc<L1ChainConfig>,
+    l1: Arc<dyn L1Source>,
+    da: Arc<dyn DaLayer>,
+    engine: Arc<dyn Engine>,
+    settings: DriverSettings,
+    status: watch::Sender<DerivationStatus>,
+    pipeline: Option<Pipeline>,
+    /// True once the pipeline no longer stands on L1 as it is.
+    must_restart: bool,
+    recent: VecDeque<Arc<L1Block>>,
+    heads_refreshed: Option<Instant>,
+}
+
+impl core::fmt::Debug for Driver {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Driver")
+            .field("settings", &self.settings)
+            .field("status", &*self.status.borrow())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a turn of the loop came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Moved,
+    /// L1 has nothing more for now.
+    CaughtUp,
+}
+
+impl Driver {
+    /// Puts a driver together. Nothing happens before [`Self::run`].
+    #[must_use]
+    pub fn new(
+        config: Arc<RollupConfig>,
+        l1_config: Arc<L1ChainConfig>,
+        l1: Arc<dyn L1Source>,
+        da: Arc<dyn DaLayer>,
+        engine: Arc<dyn Engine>,
+        settings: DriverSettings,
+    ) -> Self {
+        Self {
+            config,
+            l1_config,
+            l1,
+            da,
+            engine,
+            settings,
+            status: watch::Sender::default(),
+            pipeline: None,
+            must_restart: true,
+            recent: VecDeque::new(),
+            heads_refreshed: None,
+        }
+    }
+
+    /// Follows where derivation stands.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<DerivationStatus> {
+        self.status.subscribe()
+    }
+
+    /// Derives until `shutdown` is cancelled.
+    ///
+    /// # Errors
+    /// When derivation cannot go on without an operator; the status says so too.
+    pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), HaltCause> {
+        let mut failures = 0_u32;
+        loop {
+            let turn = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return Ok(()),
+                turn = self.turn() => turn,
+            };
+            let pause = match turn {
+                Ok(turn) => {
+                    failures = 0;
+                    self.report_turn(turn);
+                    if turn == Turn::Moved {
+                        tokio::task::yield_now().await;
+                        continue;
+                    }
+                    self.settings.poll_interval
+                }
+                Err(Interrupt::Halt(cause)) => return Err(self.halt(cause)),
+                Err(Interrupt::Reset(cause)) => {
+                    failures = failures.saturating_add(1);
+                    self.forget(&cause);
+                    self.settings.retry_pause(failures)
+                }
+                Err(Interrupt::Stall(cause)) => {
+                    failures = failures.saturating_add(1);
+                    self.report_stall(&cause, failures);
+                    self.settings.retry_pause(failures)
+                }
+            };
+            tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    async fn turn(&mut self) -> Result<Turn, Interrupt> {
+        if self.must_restart {
+            self.restart().await?;
+        }
+        let Some(pipeline) = &mut self.pipeline else {
+            return Ok(Turn::Moved);
+        };
+        match pipeline.step() {
+            Step::Progress => Ok(Turn::Moved),
+            Step::Discarded(discarded) => {
+                tracing::info!(
+                    target: "derivation",
+                    reason = discarded.reason.label(),
+                    l1_block = discarded.l1_block.0,
+                    "discarded"
+                );
+                Ok(Turn::Moved)
+            }
+            Step::NeedL1Block(number) => self.read_l1_block(number).await,
+            Step::NeedData(request) => {
+                let answer = fetch_data(&*self.da, &request).await?;
+                pipeline.provide_data(answer);
+                Ok(Turn::Moved)
+            }
+            Step::NeedSafeBlock(number) => self.read_safe_block(number).await,
+            Step::NeedEpoch(id) => self.read_epoch(id).await,
+            Step::Attributes(attributes) => self.apply(*attributes).await,
+        }
+    }
+
+    /// Finds where to go on, takes back what no longer holds, and starts a pipeline there.
+    async fn restart(&mut self) -> Result<(), Interrupt> {
+        let restart = find_restart(&self.config, &*self.l1, &*self.engine).await?;
+        if restart.abandons_blocks() {
+            tracing::warn!(
+                target: "derivation",
+                unsafe_head = restart.unsafe_head.number.0,
+                safe_head = restart.safe.safe_head.number.0,
+                was_unsafe = restart.heads.unsafe_head.number.0,
+                was_safe = restart.heads.safe_head.number.0,
+                "abandoning blocks L1 no longer supports"
+            );
+            self.engine.reset_to(restart.unsafe_head, restart.safe).await?;
+        }
+        tracing::info!(
+            target: "derivation",
+            l1_start = restart.point.l1_start.number.0,
+            resume_at = restart.point.resume_at.0,
+            from_block = restart.point.safe_head.number.0,
+            "deriving"
+        );
+        let heads = self.engine.heads().await?;
+        match &mut self.pipeline {
+            Some(pipeline) => pipeline.reset(&restart.point),
+            None => {
+                let (config, l1_config) = (self.config.clone(), self.l1_config.clone());
+                self.pipeline = Some(Pipeline::new(config, l1_config, &restart.point));
+            }
+        }
+        self.must_restart = false;
+        self.status.send_modify(|status| status.heads = heads);
+        Ok(())
+    }
+
+    async fn read_l1_block(&mut self, number: L1BlockNumber) -> Result<Turn, Interrupt> {
+        if !self.is_readable(number) || self.heads_are_stale() {
+            self.refresh_heads(number).await?;
+        }
+        if !self.is_readable(number) {
+            return Ok(Turn::CaughtUp);
+        }
+        let Some(block) = self.l1.block_by_number(number).await? else {
+            // The head we know of is gone; ask for it again.
+            self.heads_refreshed = None;
+            self.status.send_modify(|status| status.head_l1 = None);
+            return Ok(Turn::CaughtUp);
+        };
+        if let Some(pipeline) = &mut self.pipeline {
+            pipeline.provide_l1_block(&block).map_err(Interrupt::Reset)?;
+        }
+        self.recent.push_back(Arc::new(block));
+        if self.recent.len() > CACHED_L1_BLOCKS {
+            self.recent.pop_front();
+        }
+        Ok(Turn::Moved)
+    }
+
+    /// True if the L1 block at `number` exists, as far as we know, and is deep enough to be read.
+    fn is_readable(&self, number: L1BlockNumber) -> bool {
+        let depth = self.settings.l1_confirmations;
+        let head = self.status.borrow().head_l1;
+        head.is_some_and(|head| number.0.saturating_add(depth) <= head.number.0)
+    }
+
+    fn heads_are_stale(&self) -> bool {
+        self.heads_refreshed
+            .is_none_or(|refreshed| refreshed.elapsed() >= HEADS_REFRESH)
+    }
+
+    /// Asks L1 for its heads, and whether the block read last is still there if nothing follows it.
+    async fn refresh_heads(&mut self, next: L1BlockNumber) -> Result<(), Interrupt> {
+        let head = self.l1.head(L1Tag::Latest).await?;
+        self.heads_refreshed = Some(Instant::now());
+        if head == self.status.borrow().head_l1 {
+            return Ok(());
+        }
+        let safe = self.l1.head(L1Tag::Safe).await?;
+        let finalized = self.l1.head(L1Tag::Finalized).await?;
+        self.status.send_modify(|status| {
+            status.head_l1 = head;
+            status.safe_l1 = safe;
+            status.finalized_l1 = finalized;
+        });
+        if !self.is_readable(next) {
+            self.check_origin().await?;
+        }
+        if let Some(finalized) = finalized {
+            self.finalize(finalized).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the block read last is still on L1. A server that does not have it (yet) says nothing about it.
+    async fn check_origin(&self) -> Result<(), Interrupt> {
+        let Some(origin) = self.pipeline.as_ref().and_then(Pipeline::origin) else {
+            return Ok(());
+        };
+        self.check_canonical(origin.id()).await.map(|_| ())
+    }
+
+    /// Asks L1 about a block we have read. False if it has none at that height; a reset if it has another one.
+    async fn check_canonical(&self, id: L1BlockId) -> Result<bool, Interrupt> {
+        match self.l1.block_ref(id.number).await? {
+            None => Ok(false),
+            Some(block) if block.hash == id.hash => Ok(true),
+            Some(block) => Err(Interrupt::Reset(ResetCause::L1Reorg(L1Reorg {
+                number: id.number,
+                expected: id.hash,
+                found: block.hash,
+            }))),
+        }
+    }
+
+    /// Moves the finalized head to what was derived up to L1's finalized block.
+    async fn finalize(&self, finalized: L1BlockRef) -> Result<(), Interrupt> {
+        let Some(derivation) = self.engine.safe_head_at(finalized.number).await? else {
+            return Ok(());
+        };
+        let heads = self.engine.heads().await?;
+        let Some(head) = next_finalized_head(&heads, &derivation) else {
+            return Ok(());
+        };
+        if self.check_canonical(derivation.l1).await? {
+            self.engine.set_finalized(head).await?;
+            let heads = self.engine.heads().await?;
+            self.status.send_modify(|status| status.heads = heads);
+        }
+        Ok(())
+    }
+
+    async fn read_safe_block(&mut self, number: L2BlockNumber) -> Result<Turn, Interrupt> {
+        let missing = || HaltCause::MissingBlock(number);
+        let reference = self.engine.block_ref(number).await?.ok_or_else(missing)?;
+        let transactions = self.engine.transactions(number).await?.ok_or_else(missing)?;
+        if let Some(pipeline) = &mut self.pipeline {
+            pipeline.provide_safe_block(SafeBlock {
+                reference,
+                transactions,
+            });
+        }
+        Ok(Turn::Moved)
+    }
+
+    async fn read_epoch(&mut self, id: L1BlockId) -> Result<Turn, Interrupt> {
+        let cached = self.recent.iter().find(|block| block.hash() == id.hash).cloned();
+        let block = match cached {
+            Some(block) => block,
+            None => match self.l1.block_by_hash(id.hash).await? {
+                Some(block) => Arc::new(block),
+                None => {
+                    self.check_canonical(id).await?;
+                    return Err(StallCause::UnknownL1Block(id).into());
+                }
+            },
+        };
+        if let Some(pipeline) = &mut self.pipeline {
+            pipeline.provide_epoch(&block).map_err(HaltCause::from)?;
+        }
+        Ok(Turn::Moved)
+    }
+
+    async fn apply(&mut self, derived: DerivedAttributes) -> Result<Turn, Interrupt> {
+        let DerivedAttributes {
+            attributes,
+            parent,
+            derived_from,
+            ..
+        } = derived;
+        let applied = match self.engine.apply(attributes, parent).await.map_err(Refusal::from) {
+            Ok(applied) => applied,
+            Err(Refusal::Interrupt(interrupt)) => return Err(interrupt),
+            Err(Refusal::Invalid(cause)) => {
+                tracing::warn!(
+                    target: "derivation",
+                    parent = parent.number.0,
+                    %cause,
+                    "the batch makes no valid block, deposits alone take its place"
+                );
+                if let Some(pipeline) = &mut self.pipeline {
+                    pipeline.reject().map_err(HaltCause::from)?;
+                }
+                return Ok(Turn::Moved);
+            }
+        };
+        let Applied {
+            block,
+            system_config,
+            consolidated,
+        } = applied;
+        if block.parent_hash != parent.hash || block.number != parent.number.next() {
+            return Err(HaltCause::NotNext { parent, found: block }.into());
+        }
+        // After a restart the first blocks are derived a second time; they are safe already.
+        if block.number > self.status.borrow().heads.safe_head.number {
+            self.engine.set_safe(block, derived_from.id()).await?;
+            let heads = self.engine.heads().await?;
+            self.status.send_modify(|status| status.heads = heads);
+        }
+        if let Some(pipeline) = &mut self.pipeline {
+            pipeline.confirm(block, system_config);
+        }
+        tracing::debug!(
+            target: "derivation",
+            block = block.number.0,
+            hash = %block.hash,
+            l1_block = derived_from.number.0,
+            consolidated,
+            "derived"
+        );
+        Ok(Turn::Moved)
+    }
+
+    fn report_turn(&self, turn: Turn) {
+        let pipeline = self.pipeline.as_ref();
+        let current_l1 = pipeline.and_then(Pipeline::origin);
+        let discards = pipeline.map(|pipeline| *pipeline.discards().counts());
+        self.status.send_if_modified(|status| {
+            let before = (
+                status.current_l1,
+                status.discards,
+                status.is_caught_up,
+                status.stall.is_some(),
+            );
+            status.current_l1 = current_l1;
+            status.discards = discards.unwrap_or(status.discards);
+            status.is_caught_up = turn == Turn::CaughtUp;
+            status.stall = None;
+            before != (status.current_l1, status.discards, status.is_caught_up, false)
+        });
+    }
+
+    fn report_stall(&self, cause: &StallCause, attempts: u32) {
+        let (kind, cause) = (cause.kind(), with_causes(cause));
+        // The first failure and then every power of two: a long outage must not fill the disk with its log.
+        if attempts.is_power_of_two() {
+            tracing::warn!(target: "derivation", cause, attempts, "derivation waits");
+        }
+        self.status.send_modify(|status| {
+            status.stall = Some(Stall {
+                kind,
+                cause,
+                attempts,
+            })
+        });
+    }
+
+    fn forget(&mut self, cause: &ResetCause) {
+        tracing::warn!(target: "derivation", cause = with_causes(cause), "resetting");
+        self.must_restart = true;
+        self.recent.clear();
+        self.heads_refreshed = None;
+        self.status.send_modify(|status| {
+            status.head_l1 = None;
+            status.is_caught_up = false;
+            status.resets += 1;
+        });
+    }
+
+    fn halt(&self, cause: HaltCause) -> HaltCause {
+        let text = with_causes(&cause);
+        tracing::error!(target: "derivation", cause = text, "derivation halts");
+        self.status.send_modify(|status| status.halted = Some(text));
+        cause
+    }
+}
+
+/// An error and what it says caused it, in one line.
+fn with_causes(error: &dyn core::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // Transparent variants and messages that quote their source would say it twice.
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
