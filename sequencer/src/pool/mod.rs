@@ -137,7 +137,14 @@ impl Pool {
             let mut queue = self.shared.queue.lock();
             // A block was settled while the account was read: its nonce may be of before.
             if queue.generation() == generation {
-                queue.insert(pooled, account.nonce, account.balance)?;
+                let nonce = pooled.nonce();
+                match queue.insert(pooled, account.nonce, account.balance) {
+                    Err(PoolError::AlreadyKnown) if self.is_included(hash)? => {
+                        let next = account.nonce;
+                        return Err(PoolError::NonceTooLow { next, nonce });
+                    }
+                    other => other?,
+                }
                 break queue.has_ready();
             }
         };
@@ -145,6 +152,14 @@ impl Pool {
             self.shared.arrivals.send_modify(|count| *count += 1);
         }
         Ok(hash)
+    }
+
+    /// True if a block holds it; the queue may learn that later.
+    fn is_included(&self, hash: B256) -> Result<bool, PoolError> {
+        let found = self.shared.chain.transaction(hash);
+        found
+            .map(|place| place.is_some())
+            .map_err(|error| PoolError::Chain(error.to_string()))
     }
 
     /// The sender's account after everything executed so far; an error if it is a contract.

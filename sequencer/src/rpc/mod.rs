@@ -25,7 +25,7 @@ mod tools;
 
 pub use self::{
     server::serve,
-    settings::{L1Status, MetricsText, RpcSettings, TransactionTarget},
+    settings::{MetricsText, NodeStatus, RpcSettings, TransactionTarget},
 };
 
 use self::filters::Filters;
@@ -43,7 +43,7 @@ struct Shared {
     chain: Chain,
     target: TransactionTarget,
     health: Health,
-    l1_status: Arc<dyn Fn() -> L1Status + Send + Sync>,
+    status: Arc<dyn Fn() -> NodeStatus + Send + Sync>,
     metrics_text: MetricsText,
     settings: RpcSettings,
     filters: Filters,
@@ -61,14 +61,14 @@ impl core::fmt::Debug for Rpc {
 }
 
 impl Rpc {
-    /// A server's worth of methods over one node. `l1_status` says what derivation knows of L1, `metrics_text` renders the
+    /// A server's worth of methods over one node. `status` says what derivation knows of L1 and what is verified, `metrics_text` renders the
     /// metrics in Prometheus' text format.
     #[must_use]
     pub fn new(
         chain: Chain,
         target: TransactionTarget,
         health: Health,
-        l1_status: Arc<dyn Fn() -> L1Status + Send + Sync>,
+        status: Arc<dyn Fn() -> NodeStatus + Send + Sync>,
         metrics_text: MetricsText,
         settings: RpcSettings,
     ) -> Self {
@@ -78,7 +78,7 @@ impl Rpc {
                 chain,
                 target,
                 health,
-                l1_status,
+                status,
                 metrics_text,
                 settings,
                 filters: Filters::default(),

@@ -23,6 +23,7 @@ pub(super) struct SyncStatus {
     safe_l2: L2BlockRef,
     finalized_l2: L2BlockRef,
     pending_safe_l2: L2BlockRef,
+    /// Unsafe and checked: at op-node against other chains, here by executing it again.
     cross_unsafe_l2: L2BlockRef,
     local_safe_l2: L2BlockRef,
 }
@@ -48,19 +49,19 @@ pub(super) struct SafeHead {
 }
 
 fn status(rpc: &Rpc) -> SyncStatus {
-    let l1 = (rpc.shared.l1_status)();
+    let node = (rpc.shared.status)();
     let heads = rpc.chain().heads();
     SyncStatus {
-        current_l1: l1.current_l1,
-        current_l1_finalized: l1.finalized_l1,
-        head_l1: l1.head_l1,
-        safe_l1: l1.safe_l1,
-        finalized_l1: l1.finalized_l1,
+        current_l1: node.current_l1,
+        current_l1_finalized: node.finalized_l1,
+        head_l1: node.head_l1,
+        safe_l1: node.safe_l1,
+        finalized_l1: node.finalized_l1,
         unsafe_l2: heads.unsafe_head,
         safe_l2: heads.safe_head,
         finalized_l2: heads.finalized_head,
         pending_safe_l2: heads.safe_head,
-        cross_unsafe_l2: heads.unsafe_head,
+        cross_unsafe_l2: node.verified_l2.unwrap_or(heads.unsafe_head),
         local_safe_l2: heads.safe_head,
     }
 }

@@ -4,7 +4,8 @@ use super::forward::Forwarder;
 use crate::pool::Pool;
 use core::time::Duration;
 use std::sync::Arc;
-use tributary_protocol::block::L1BlockRef;
+use tributary_derivation::driver::DerivationStatus;
+use tributary_protocol::block::{L1BlockRef, L2BlockRef};
 
 /// Renders metrics in Prometheus' text format.
 pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
@@ -28,9 +29,9 @@ impl TransactionTarget {
     }
 }
 
-/// What derivation knows of L1, for `optimism_syncStatus`; zero where it knows nothing yet.
+/// What the chain itself does not know, for `optimism_syncStatus`; zero where nothing is known yet.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct L1Status {
+pub struct NodeStatus {
     /// L1 block being read.
     pub current_l1: L1BlockRef,
     /// L1's newest block.
@@ -39,6 +40,20 @@ pub struct L1Status {
     pub safe_l1: L1BlockRef,
     /// L1's finalized block.
     pub finalized_l1: L1BlockRef,
+    /// On a sequencer, the last block that a fresh executor has executed to the same hash; batchers do not read past it.
+    pub verified_l2: Option<L2BlockRef>,
+}
+
+impl From<&DerivationStatus> for NodeStatus {
+    fn from(status: &DerivationStatus) -> Self {
+        Self {
+            current_l1: status.current_l1.unwrap_or_default(),
+            head_l1: status.head_l1.unwrap_or_default(),
+            safe_l1: status.safe_l1.unwrap_or_default(),
+            finalized_l1: status.finalized_l1.unwrap_or_default(),
+            verified_l2: None,
+        }
+    }
 }
 
 /// Limits of the RPC server.

@@ -103,11 +103,16 @@ pub(in crate::rpc) fn history(rpc: &Rpc, mut args: Args) -> Result<FeeHistory, R
         other => other,
     };
     let head = rpc.chain().heads().unsafe_head.number.0;
-    let newest = rpc.find_block(newest.into())?.ok_or_else(|| {
+    let requested = match newest {
+        BlockNumberOrTag::Number(number) => number,
+        _ => head,
+    };
+    let beyond = || {
         RpcError::server(format!(
-            "request beyond head block: requested {newest}, head {head}"
+            "request beyond head block: requested {requested}, head {head}"
         ))
-    })?;
+    };
+    let newest = rpc.find_block(newest.into())?.ok_or_else(beyond)?;
     let last = newest.block.header.number;
     let count = count.0.min(HISTORY_BLOCKS_MAX).min(last + 1);
     let mut history = FeeHistory {

@@ -51,11 +51,13 @@ pub(in crate::rpc) async fn send_sync(
     let timeout = timeout.min(settings.sync_timeout_max);
     // Before it is sent, so that no block is missed.
     let mut heads = rpc.chain().subscribe();
-    let hash = match pool.add_raw(&raw) {
-        // Sent again because the first answer was lost: wait for it all the same.
-        Err(PoolError::AlreadyKnown) => alloy::primitives::keccak256(&raw),
-        other => other?,
-    };
+    let hash = alloy::primitives::keccak256(&raw);
+    match pool.add_raw(&raw) {
+        Ok(_) | Err(PoolError::AlreadyKnown) => {}
+        // Sent again because the first answer was lost: what is included has its receipt.
+        Err(_) if rpc.chain().transaction(hash)?.is_some() => {}
+        Err(error) => return Err(error.into()),
+    }
     match tokio::time::timeout(timeout, included(rpc, hash, &mut heads)).await {
         Ok(answer) => answer,
         Err(_) => Err(RpcError::sync_timeout(hash, timeout)),

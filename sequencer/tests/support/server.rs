@@ -1,0 +1,182 @@
+//! A server on a loopback port, a client that speaks plain JSON, and a chain behind it that builds when told to.
+
+use crate::chain::World;
+use core::{future::Future, time::Duration};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+use tributary_sequencer::{
+    builder::{Builder, BuilderSettings, Step},
+    health::{Check, Health},
+    pool::{Pool, PoolLimits},
+    rpc::{NodeStatus, Rpc, RpcSettings, TransactionTarget, serve},
+};
+
+/// Runs a story. Real time only bounds it, so that a story that hangs fails.
+pub(crate) fn story(story: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime
+        .block_on(async { tokio::time::timeout(Duration::from_secs(60), story).await })
+        .expect("a story ends");
+}
+
+pub(crate) struct Server {
+    pub(crate) world: World,
+    pool: Pool,
+    health: Health,
+    url: String,
+    client: reqwest::Client,
+    stop: CancellationToken,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Server {
+    pub(crate) async fn sequencer() -> Self {
+        Self::start(None, |_| {}).await
+    }
+
+    pub(crate) async fn with(change: impl FnOnce(&mut RpcSettings)) -> Self {
+        Self::start(None, change).await
+    }
+
+    pub(crate) async fn follower(target: TransactionTarget) -> Self {
+        Self::start(Some(target), |_| {}).await
+    }
+
+    async fn start(target: Option<TransactionTarget>, change: impl FnOnce(&mut RpcSettings)) -> Self {
+        let world = World::new();
+        world.poll_l1().await;
+        let pool = Pool::new(world.chain().clone(), PoolLimits::default());
+        let health = Health::new(world.chain().clone());
+        let mut settings = RpcSettings::default();
+        change(&mut settings);
+        let rpc = Rpc::new(
+            world.chain().clone(),
+            target.unwrap_or_else(|| TransactionTarget::Pool(pool.clone())),
+            health.clone(),
+            Arc::new(NodeStatus::default),
+            Arc::new(|| "up 1\n".into()),
+            settings,
+        );
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let stop = CancellationToken::new();
+        tokio::spawn(serve(listener, rpc, stop.clone()));
+        Self {
+            world,
+            pool,
+            health,
+            url,
+            client: reqwest::Client::new(),
+            stop,
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        self.url.clone()
+    }
+
+    pub(crate) fn everything_works(&self) {
+        self.health.set_l1(Check::Working);
+        self.health.set_da(Check::Working);
+        self.health.set_derivation(Check::Working);
+    }
+
+    fn builder(&self) -> Builder {
+        Builder::new(
+            self.world.engine.clone(),
+            self.world.view.clone(),
+            self.world.l1_config.clone(),
+            Arc::new(self.pool.clone()),
+            Arc::new(self.world.clock.clone()),
+            BuilderSettings { l1_confirmations: 0 },
+            self.world.stop.clone(),
+        )
+    }
+
+    /// Builds one block of what the pool has.
+    pub(crate) async fn build(&self) {
+        // Late, so that it takes what is there and seals at once.
+        self.world.clock.set(self.world.head().timestamp + 1);
+        let step = self.builder().step().await.unwrap();
+        assert!(matches!(step, Step::Built(_)), "{step:?}");
+    }
+
+    /// Builds one block once the pool has `count` transactions.
+    pub(crate) async fn build_once_pooled(&self, count: usize) {
+        while self.pool.status().pending < count {
+            tokio::task::yield_now().await;
+        }
+        self.build().await;
+    }
+
+    /// Keeps a block open while `story` runs, and seals it after.
+    pub(crate) async fn build_while(&self, story: impl Future<Output = ()>) {
+        let builder = self.builder();
+        let timestamp = self.world.head().timestamp;
+        self.world.clock.set(timestamp);
+        let told = async {
+            story.await;
+            self.world.clock.set(timestamp + 1);
+        };
+        let (step, ()) = tokio::join!(builder.step(), told);
+        assert!(matches!(step.unwrap(), Step::Built(_)));
+    }
+
+    /// Status and body of a POST.
+    pub(crate) async fn post(&self, body: &str) -> (u16, Value) {
+        let request = self
+            .client
+            .post(&self.url)
+            .header("content-type", "application/json");
+        let response = request.body(body.to_owned()).send().await.unwrap();
+        let status = response.status().as_u16();
+        let text = response.text().await.unwrap();
+        (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
+        let response = self
+            .client
+            .get(format!("{}{path}", self.url))
+            .send()
+            .await
+            .unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    }
+
+    async fn call(&self, method: &str, params: Value) -> Value {
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        let (status, answer) = self.post(&body.to_string()).await;
+        assert_eq!((status, &answer["id"]), (200, &json!(1)), "{method}: {answer}");
+        answer
+    }
+
+    /// The result of a request that must succeed.
+    pub(crate) async fn ok(&self, method: &str, params: Value) -> Value {
+        let answer = self.call(method, params).await;
+        assert!(answer.get("error").is_none(), "{method}: {answer}");
+        answer["result"].clone()
+    }
+
+    /// The error of a request that must fail.
+    pub(crate) async fn error(&self, method: &str, params: Value) -> Value {
+        let answer = self.call(method, params).await;
+        assert!(answer.get("result").is_none(), "{method}: {answer}");
+        answer["error"].clone()
+    }
+
+    /// Sends a transaction that must be accepted; its hash.
+    pub(crate) async fn send(&self, raw: &str) -> Value {
+        self.ok("eth_sendRawTransaction", json!([raw])).await
+    }
+}
