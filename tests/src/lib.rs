@@ -1,1 +1,3 @@
-//! Being written.
+//! Stories across crates, and what they are told with.
+
+pub mod history;

@@ -34,6 +34,9 @@ pub enum Disagreement {
     /// kona stops.
     #[error("kona stops: {0}")]
     Stopped(PipelineErrorKind),
+    /// kona panics.
+    #[error("kona panics: {0}")]
+    Panicked(String),
     /// The history has no L1 block.
     #[error("the history has no L1 block")]
     NoL1,

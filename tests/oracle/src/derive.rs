@@ -26,11 +26,21 @@ pub struct Agreement {
     pub l2_blocks: usize,
 }
 
+/// As [`derive`], with a panic of kona's as one more disagreement.
+///
+/// # Errors
+/// The first disagreement.
+pub async fn derive_caught(history: Arc<History>) -> Result<Agreement, Disagreement> {
+    let task = tokio::spawn(derive(history));
+    task.await
+        .unwrap_or_else(|panic| Err(Disagreement::Panicked(panic.to_string())))
+}
+
 /// Derives `history` to the end of its L1.
 ///
 /// # Errors
 /// The first disagreement, after which nothing can be compared.
-pub async fn derive(history: Arc<History>) -> Result<Agreement, Disagreement> {
+async fn derive(history: Arc<History>) -> Result<Agreement, Disagreement> {
     let safe = SafeChain::new(history.clone());
     let mut pipeline = pipeline(&history, &safe);
     let reset = ResetSignal {

@@ -72,7 +72,7 @@ async fn judge_all(paths: &[String]) -> Result<bool, FileError> {
     for path in paths {
         let history = check(path, read(path)?)?;
         let seed = history.seed;
-        match derive::derive(history).await {
+        match derive::derive_caught(history).await {
             Ok(agreed) => {
                 println!(
                     "seed {seed}: {} L1 blocks, {} L2 blocks compared",
