@@ -1,6 +1,6 @@
 //! What interrupts the driver, sorted by what it does about it: ask again, reset, or halt.
 
-use super::{ApplyError, Cause, EngineError, L1Error, restart::RestartError, status::StallKind};
+use super::{Cause, EngineError, L1Error, restart::RestartError, status::StallKind};
 use crate::{
     epoch::EpochError,
     pipeline::{NothingToReject, ResetCause},
@@ -120,23 +120,6 @@ impl From<RestartError> for Interrupt {
             RestartError::MissingBlock { .. }
             | RestartError::OtherL1 { .. }
             | RestartError::FinalityBroken { .. } => Self::Halt(HaltCause::Restart(error)),
-        }
-    }
-}
-
-/// What became of attributes handed to the engine.
-#[derive(Debug)]
-pub(super) enum Refusal {
-    Invalid(Cause),
-    Interrupt(Interrupt),
-}
-
-impl From<ApplyError> for Refusal {
-    fn from(error: ApplyError) -> Self {
-        match error {
-            ApplyError::InvalidPayload(cause) => Self::Invalid(cause),
-            ApplyError::Retry(cause) => Self::Interrupt(StallCause::Engine(cause).into()),
-            ApplyError::Halt(cause) => Self::Interrupt(HaltCause::Engine(cause).into()),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The loop: step, fetch what is asked for, apply what comes out; wait and ask again when something fails.
 
 use super::{
-    Applied, Engine, L1Source, L1Tag,
+    Applied, ApplyError, Cause, Engine, L1Source, L1Tag,
     data::fetch_data,
-    error::{HaltCause, Interrupt, Refusal, StallCause},
+    error::{HaltCause, Interrupt, StallCause},
     restart::find_restart,
     settings::DriverSettings,
     status::{DerivationStatus, Stall},
@@ -20,7 +20,7 @@ use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tributary_da_client::DaLayer;
 use tributary_protocol::{
-    block::{L1BlockId, L1BlockNumber, L1BlockRef, L2BlockNumber},
+    block::{L1BlockId, L1BlockNumber, L1BlockRef, L2BlockNumber, L2BlockRef},
     config::{L1ChainConfig, RollupConfig},
 };
 
@@ -335,21 +335,11 @@ impl Driver {
             derived_from,
             ..
         } = derived;
-        let applied = match self.engine.apply(attributes, parent).await.map_err(Refusal::from) {
+        let applied = match self.engine.apply(attributes, parent).await {
             Ok(applied) => applied,
-            Err(Refusal::Interrupt(interrupt)) => return Err(interrupt),
-            Err(Refusal::Invalid(cause)) => {
-                tracing::warn!(
-                    target: "derivation",
-                    parent = parent.number.0,
-                    %cause,
-                    "the batch makes no valid block, deposits alone take its place"
-                );
-                if let Some(pipeline) = &mut self.pipeline {
-                    pipeline.reject().map_err(HaltCause::from)?;
-                }
-                return Ok(Turn::Moved);
-            }
+            Err(ApplyError::InvalidPayload(cause)) => return self.reject(&parent, &cause),
+            Err(ApplyError::Retry(cause)) => return Err(StallCause::Engine(cause).into()),
+            Err(ApplyError::Halt(cause)) => return Err(HaltCause::Engine(cause).into()),
         };
         let Applied {
             block,
@@ -376,6 +366,19 @@ impl Driver {
             consolidated,
             "derived"
         );
+        Ok(Turn::Moved)
+    }
+
+    fn reject(&mut self, parent: &L2BlockRef, cause: &Cause) -> Result<Turn, Interrupt> {
+        tracing::warn!(
+            target: "derivation",
+            parent = parent.number.0,
+            cause = with_causes(&**cause),
+            "the batch makes no valid block, deposits alone take its place"
+        );
+        if let Some(pipeline) = &mut self.pipeline {
+            pipeline.reject().map_err(HaltCause::from)?;
+        }
         Ok(Turn::Moved)
     }
 
@@ -409,7 +412,7 @@ impl Driver {
                 kind,
                 cause,
                 attempts,
-            })
+            });
         });
     }
 

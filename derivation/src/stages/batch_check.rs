@@ -26,7 +26,7 @@ pub(super) enum Verdict {
 
 /// Checks `batch`, read from the L1 block at `inclusion`, as the block after `parent`.
 #[must_use]
-pub fn check_singular(
+pub(super) fn check_singular(
     config: &RollupConfig,
     epochs: &Epochs,
     parent: &L2BlockRef,

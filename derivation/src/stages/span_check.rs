@@ -352,7 +352,7 @@ mod tests {
             (
                 12,
                 changed(48, &[10, 10, 10], &|batches| {
-                    batches[1].transactions.push(transaction.clone())
+                    batches[1].transactions.push(transaction.clone());
                 }),
                 Verdict::Drop(R::SpanContradictsSafe),
             ),
@@ -361,7 +361,7 @@ mod tests {
             (
                 12,
                 changed(48, &[10, 10, 10], &|batches| {
-                    batches[2].transactions.push(transaction.clone())
+                    batches[2].transactions.push(transaction.clone());
                 }),
                 Verdict::Accept,
             ),
