@@ -37,6 +37,8 @@ pub struct HealthReport {
     pub l1: Check,
     /// The DA layer. A failing one stalls the safe head, nothing else.
     pub da: Check,
+    /// Derivation: failing while it waits for an answer it was refused several times.
+    pub derivation: Check,
     /// The store and the engine on it.
     pub store: Check,
     /// Set when this node has stopped for good, and why.
@@ -55,10 +57,15 @@ impl HealthReport {
     /// What keeps the node from being ready, one sentence each.
     #[must_use]
     pub fn causes(&self) -> Vec<String> {
-        let checks = [("l1", &self.l1), ("da", &self.da), ("store", &self.store)];
+        let checks = [
+            ("l1", &self.l1),
+            ("da", &self.da),
+            ("derivation", &self.derivation),
+            ("store", &self.store),
+        ];
         let failing = checks.into_iter().filter_map(|(name, check)| match check {
             Check::Working => None,
-            Check::Unknown => Some(format!("{name}: not reached yet")),
+            Check::Unknown => Some(format!("{name}: nothing known yet")),
             Check::Failing(cause) => Some(format!("{name}: {cause}")),
         });
         let halted = self.halted.iter().map(|cause| format!("halted: {cause}"));
@@ -77,6 +84,7 @@ pub struct Health {
 struct Facts {
     l1: Check,
     da: Check,
+    derivation: Check,
     store: Check,
     halted: Option<String>,
 }
@@ -100,15 +108,14 @@ impl Health {
         self.facts.write().l1 = check;
     }
 
-    /// True when the last attempt to reach L1 worked.
-    #[must_use]
-    pub fn is_l1_working(&self) -> bool {
-        self.facts.read().l1 == Check::Working
-    }
-
     /// Records what talking to the DA layer showed.
     pub fn set_da(&self, check: Check) {
         self.facts.write().da = check;
+    }
+
+    /// Records whether derivation gets on.
+    pub fn set_derivation(&self, check: Check) {
+        self.facts.write().derivation = check;
     }
 
     /// Records what the store did.
@@ -130,6 +137,7 @@ impl Health {
             ready: false,
             l1: facts.l1.clone(),
             da: facts.da.clone(),
+            derivation: facts.derivation.clone(),
             store: facts.store.clone(),
             halted: facts.halted.clone(),
             unsafe_head: heads.unsafe_head.number.0,

@@ -7,23 +7,16 @@
 //! is held stays.
 
 use crate::origin_selector::KnownL1;
-use alloy::{
-    consensus::Header,
-    primitives::{B256, Log},
-};
-use op_alloy_consensus::TxDeposit;
 use parking_lot::RwLock;
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::watch;
 use tributary_derivation::{
     driver::{L1Error, L1Source, L1Tag},
-    l1_block::L1Block,
+    epoch::{Epoch, EpochError},
 };
 use tributary_protocol::{
-    attributes::{BlockAttributes, build_attributes},
-    block::{L1BlockId, L1BlockNumber, L1BlockRef, L2BlockRef},
-    config::{CONFIG_UPDATE_TOPIC, L1ChainConfig, RollupConfig, SystemConfig},
-    deposit::{DepositError, TRANSACTION_DEPOSITED_TOPIC, decode_transaction_deposited},
+    block::{L1BlockId, L1BlockNumber, L1BlockRef},
+    config::RollupConfig,
 };
 
 /// L1 blocks read ahead of the unsafe head's origin. Enough for a sequencer that catches up to seldom wait, few enough that a
@@ -36,92 +29,9 @@ pub enum L1ViewError {
     /// L1 did not answer. What is known stays.
     #[error(transparent)]
     L1(#[from] L1Error),
-    /// The portal emitted a deposit that cannot be read; an epoch without it would not be what derivation derives.
-    #[error("deposit at log {log_index} of L1 block {block} does not decode: {source}")]
-    Deposit {
-        /// Number of the L1 block.
-        block: L1BlockNumber,
-        /// Index of the log in the block.
-        log_index: u64,
-        /// What is wrong with it.
-        #[source]
-        source: DepositError,
-    },
-}
-
-/// An L1 block as the start of an epoch.
-#[derive(Clone, Debug)]
-pub struct Epoch {
-    reference: L1BlockRef,
-    header: Header,
-    deposits: Vec<TxDeposit>,
-    updates: Vec<Log>,
-}
-
-impl Epoch {
-    /// Takes from an L1 block what an epoch needs.
-    ///
-    /// # Errors
-    /// [`L1ViewError::Deposit`].
-    pub fn of(block: &L1Block, config: &RollupConfig) -> Result<Self, L1ViewError> {
-        let logs_of = |address, topic: B256| {
-            block
-                .logs()
-                .filter(move |(_, log)| log.address == address && log.topics().first() == Some(&topic))
-        };
-        let deposits = logs_of(config.deposit_contract_address, TRANSACTION_DEPOSITED_TOPIC)
-            .map(|(log_index, log)| {
-                decode_transaction_deposited(log, block.hash(), log_index).map_err(|source| {
-                    L1ViewError::Deposit {
-                        block: block.number(),
-                        log_index,
-                        source,
-                    }
-                })
-            })
-            .collect::<Result<_, _>>()?;
-        let updates = logs_of(config.l1_system_config_address, CONFIG_UPDATE_TOPIC)
-            .map(|(_, log)| log.clone())
-            .collect();
-        Ok(Self {
-            reference: block.reference(),
-            header: block.header().clone(),
-            deposits,
-            updates,
-        })
-    }
-
-    /// Number, hash, parent and time of the L1 block.
-    #[must_use]
-    pub const fn reference(&self) -> &L1BlockRef {
-        &self.reference
-    }
-
-    /// Attributes of the block after `parent` in this epoch. `system_config` is what is in force in `parent`.
-    #[must_use]
-    pub fn attributes(
-        &self,
-        config: &RollupConfig,
-        l1_config: &L1ChainConfig,
-        parent: &L2BlockRef,
-        mut system_config: SystemConfig,
-    ) -> BlockAttributes {
-        if parent.l1_origin != self.reference.id() {
-            for update in &self.updates {
-                // A malformed update is skipped, one by one, as derivation does.
-                system_config.apply(update).ok();
-            }
-        }
-        build_attributes(
-            config,
-            l1_config,
-            parent,
-            &system_config,
-            &self.header,
-            self.reference.hash,
-            &self.deposits,
-        )
-    }
+    /// L1 has a deposit that nobody can read; derivation halts on it too.
+    #[error(transparent)]
+    Epoch(#[from] EpochError),
 }
 
 /// The L1 blocks ahead. Cheap to clone; one task calls [`Self::refresh`], anyone reads.
@@ -169,7 +79,7 @@ impl L1View {
     #[must_use]
     pub fn around(&self, current: L1BlockNumber) -> KnownL1 {
         let known = self.known.read();
-        let reference = |number| known.epochs.get(&number).map(|epoch| epoch.reference);
+        let reference = |number| known.epochs.get(&number).map(|epoch| epoch.reference());
         KnownL1 {
             current: reference(current),
             next: reference(current.next()),
@@ -182,7 +92,7 @@ impl L1View {
     pub fn epoch(&self, id: L1BlockId) -> Option<Arc<Epoch>> {
         let known = self.known.read();
         let epoch = known.epochs.get(&id.number)?;
-        (epoch.reference.hash == id.hash).then(|| epoch.clone())
+        (epoch.id().hash == id.hash).then(|| epoch.clone())
     }
 
     /// Changes whenever something new is known.
@@ -223,12 +133,12 @@ impl L1View {
                 return Ok(number > start.0);
             };
             let epoch = Epoch::of(&block, &self.config)?;
-            if previous.is_some_and(|previous| previous != epoch.reference.parent_hash) {
+            if previous.is_some_and(|previous| previous != epoch.reference().parent_hash) {
                 // L1 moved while we read it; start over at the next poll.
                 self.known.write().epochs.clear();
                 return Ok(true);
             }
-            previous = Some(epoch.reference.hash);
+            previous = Some(epoch.id().hash);
             self.known
                 .write()
                 .epochs
@@ -239,7 +149,7 @@ impl L1View {
 
     fn last(&self) -> Option<L1BlockRef> {
         let known = self.known.read();
-        known.epochs.last_key_value().map(|(_, epoch)| epoch.reference)
+        known.epochs.last_key_value().map(|(_, epoch)| epoch.reference())
     }
 
     fn forget_below(&self, from: L1BlockNumber) {

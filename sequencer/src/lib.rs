@@ -8,9 +8,11 @@
 
 pub mod builder;
 pub mod clock;
+pub mod config;
 pub mod engine;
 pub mod health;
 pub mod l1_view;
+pub mod node;
 pub mod origin_selector;
 pub mod pool;
 pub mod rpc;

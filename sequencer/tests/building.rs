@@ -268,7 +268,7 @@ fn a_block_that_derivation_replaces_is_abandoned_while_open() {
             // The attributes of an empty block 1 with another gas limit than ours had.
             let epoch = world.view.epoch(world.config.genesis.l1).unwrap();
             let system_config = world.config.genesis.system_config;
-            let mut attributes = epoch.attributes(&world.config, &world.l1_config, &genesis, system_config);
+            let mut attributes = epoch.attributes(&world.config, &world.l1_config, &genesis, &system_config);
             attributes.gas_limit -= 1;
             let applied = world.engine.apply(attributes, genesis).await.unwrap();
             assert!(!applied.consolidated);

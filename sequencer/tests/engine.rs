@@ -60,7 +60,7 @@ fn attributes_of(world: &World, number: u64) -> BlockAttributes {
         &world.config,
         &world.l1_config,
         &parent,
-        world.config.genesis.system_config,
+        &world.config.genesis.system_config,
     );
     attributes.transactions = block
         .block

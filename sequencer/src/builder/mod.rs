@@ -205,7 +205,7 @@ impl Builder {
             return Ok(Err(WaitReason::OriginUnknown));
         };
         let in_force = SystemConfig::from_l2_block(self.config(), &parent.block)?;
-        let attributes = epoch.attributes(self.config(), &self.l1_config, &parent.reference, in_force);
+        let attributes = epoch.attributes(self.config(), &self.l1_config, &parent.reference, &in_force);
         let first_jovian =
             self.config().is_jovian(timestamp) && !self.config().is_jovian(parent.reference.timestamp);
         Ok(Ok(BlockAttributes {
@@ -272,22 +272,22 @@ impl Builder {
         }
         let mut arrivals = self.source.arrivals();
         let mut queue = self.source.open(&parent.reference, block.base_fee());
-        // Behind the clock a block may take half its own time, so that the distance shrinks whatever the load.
-        let behind = self.clock.now() >= seals_at;
+        // A block that is behind the clock before it has looked at the pool may take half its own time, so that transactions get
+        // in and the distance shrinks whatever the load.
         let patience = Duration::from_secs(self.config().block_time) / 2;
         let opened = Instant::now();
+        let mut behind = self.clock.now() >= seals_at;
+        let mut looked = false;
         loop {
             if !self.is_head(&parent.reference) || self.stopped.is_cancelled() {
                 return Ok(false);
             }
-            let time_is_up = if behind {
-                opened.elapsed() >= patience
-            } else {
-                self.clock.now() >= seals_at
-            };
-            if time_is_up {
+            let time_has_come = self.clock.now() >= seals_at;
+            behind = behind || time_has_come && !looked;
+            if behind && opened.elapsed() >= patience || !behind && time_has_come {
                 return Ok(true);
             }
+            looked = true;
             arrivals.mark_unchanged();
             match block.add_next(queue.as_mut())? {
                 Added::One => {}

@@ -34,7 +34,7 @@ use tributary_protocol::{
     config::{AltDaConfig, ChainGenesis, ChainOpConfig, L1ChainConfig, RollupConfig, SystemConfig},
     deposit::encode_transaction_deposited,
     execute::InvalidTransaction,
-    genesis::{GenesisBlock, GenesisParts},
+    genesis::{Genesis, GenesisBlock, GenesisParts},
 };
 use tributary_sequencer::{
     builder::{BlockTransactions, Builder, BuilderSettings, PoolTransaction, TransactionSource},
@@ -263,7 +263,8 @@ impl World {
 
     pub(crate) fn on(store: Arc<dyn Store>) -> Self {
         let l1 = Arc::new(SimulatedL1::new());
-        let (config, genesis) = rollup(&l1);
+        let (config, genesis) = genesis_of(&l1);
+        let genesis = genesis.seal();
         let config = Arc::new(config);
         let engine = Engine::start(store, config.clone(), &genesis, EngineSettings::default()).unwrap();
         Self {
@@ -315,7 +316,8 @@ impl World {
     }
 }
 
-fn rollup(l1: &SimulatedL1) -> (RollupConfig, GenesisBlock) {
+/// Rules and genesis of a chain that starts on the first block of `l1`.
+pub(crate) fn genesis_of(l1: &SimulatedL1) -> (RollupConfig, Genesis) {
     let fees = ChainOpConfig {
         eip1559_elasticity: 6,
         eip1559_denominator: 50,
@@ -334,12 +336,12 @@ fn rollup(l1: &SimulatedL1) -> (RollupConfig, GenesisBlock) {
             .map(|seed| (key(seed).address(), rich.clone()))
             .collect::<BTreeMap<_, _>>(),
     };
-    let block = genesis.build().unwrap().seal();
+    let genesis = genesis.build().unwrap();
     let config = RollupConfig {
         genesis: ChainGenesis {
             l1: l1.get(0).unwrap().id(),
             l2: L2BlockId {
-                hash: block.hash,
+                hash: genesis.seal().hash,
                 number: L2BlockNumber(0),
             },
             l2_time: GENESIS_TIME,
@@ -381,7 +383,7 @@ fn rollup(l1: &SimulatedL1) -> (RollupConfig, GenesisBlock) {
             da_resolve_window: 1,
         }),
     };
-    (config, block)
+    (config, genesis)
 }
 
 /// A signed transfer of one wei.

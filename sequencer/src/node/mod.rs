@@ -1,0 +1,257 @@
+//! Puts a node together, and takes it apart again.
+//!
+//! ```text
+//!  engine (thread) <-- derivation driver (task, always) <-- L1, DA
+//!     ^   \--> verifier (thread, if sequencing)
+//!     |
+//!  builder (thread, if sequencing, once derivation has read L1 to its end) <-- L1 view (task), pool
+//!  rpc (tasks) reads chain, pool, status, health
+//! ```
+//! What stops for good (a contradiction in derivation, a block that does not verify) halts the node: it builds and derives no more,
+//! `readyz` says why, and reads are still answered. If the store fails nothing can be answered for, and the node ends.
+
+mod l1_check;
+mod roles;
+
+use self::{l1_check::L1Check, roles::Roles};
+use crate::{
+    builder::Builder,
+    config::{NodeConfig, NodeParts},
+    engine::{Chain, Engine, EngineError},
+    health::{Check, Health},
+    l1_view::L1View,
+    pool::Pool,
+    rpc::{NodeStatus, Rpc, TransactionTarget},
+    verifier::Verifier,
+};
+use alloy::primitives::B256;
+use std::{io, net::SocketAddr, sync::Arc};
+use tokio::{net::TcpListener, sync::watch};
+use tokio_util::sync::CancellationToken;
+use tributary_derivation::driver::{DerivationStatus, Driver};
+use tributary_protocol::{
+    block::{L1BlockId, L2BlockRef},
+    genesis::GenesisMismatch,
+};
+
+/// Why a node did not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The genesis is not the one the rollup configuration speaks of.
+    #[error(transparent)]
+    Genesis(#[from] GenesisMismatch),
+    /// The chain could not be opened, or has failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// L1 is another chain.
+    #[error("L1 has chain id {found}, rollup.json says {expected}")]
+    L1ChainId {
+        /// In the rollup configuration.
+        expected: u64,
+        /// What L1 says.
+        found: u64,
+    },
+    /// L1 has the right chain id and another history.
+    #[error(
+        "L1 block {number} is {found:?}, rollup.json says {expected}: L1 was reset, or rollup.json is of another chain",
+        number = expected.number,
+        expected = expected.hash
+    )]
+    L1Genesis {
+        /// In the rollup configuration.
+        expected: L1BlockId,
+        /// What L1 has at that number.
+        found: Option<B256>,
+    },
+    /// The address for HTTP is taken or not ours.
+    #[error("cannot serve HTTP at {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The operating system gave no thread.
+    #[error("no thread for the {role}: {source}")]
+    Thread {
+        /// What it was for.
+        role: &'static str,
+        /// What the operating system said.
+        source: io::Error,
+    },
+}
+
+/// A running node.
+#[derive(Debug)]
+pub struct Node {
+    engine: Engine,
+    pool: Option<Pool>,
+    http_address: SocketAddr,
+    health: Health,
+    derivation: watch::Receiver<DerivationStatus>,
+    verified: Option<watch::Receiver<L2BlockRef>>,
+    stop: CancellationToken,
+    roles: Roles,
+}
+
+impl Node {
+    /// Starts a node. It ends when `stop` is cancelled.
+    ///
+    /// # Errors
+    /// When configuration, store and L1 do not belong together. An L1 that does not answer is waited for, by the roles that need it.
+    pub async fn start(
+        config: NodeConfig,
+        parts: NodeParts,
+        stop: CancellationToken,
+    ) -> Result<Self, NodeError> {
+        let genesis = config.genesis.seal();
+        config.genesis.check(&config.rollup, &genesis)?;
+        let rollup = Arc::new(config.rollup);
+        let l1_chain = Arc::new(config.l1_chain);
+        let engine = Engine::start(parts.store, rollup.clone(), &genesis, config.engine)?;
+        let chain = engine.chain().clone();
+
+        let listen = |source| NodeError::Listen {
+            address: config.http_addr,
+            source,
+        };
+        let listener = TcpListener::bind(config.http_addr).await.map_err(listen)?;
+        let http_address = listener.local_addr().map_err(listen)?;
+
+        let health = Health::new(chain.clone());
+        let l1_check = L1Check::new(parts.l1.clone(), rollup.clone());
+        let l1_passed = match l1_check.probe(false).await {
+            Ok(verdict) => verdict.map(|()| true)?,
+            Err(error) => {
+                tracing::warn!(target: "sequencer", %error, "L1 does not answer; waiting for it");
+                false
+            }
+        };
+
+        let mut roles = Roles::new(health.clone(), stop.clone());
+        roles.end_with(engine.clone());
+        let l1_checked = roles.probe_l1(l1_check, l1_passed);
+        roles.probe_da(parts.da.clone());
+        let driver = Driver::new(
+            rollup.clone(),
+            l1_chain.clone(),
+            parts.l1.clone(),
+            parts.da.clone(),
+            Arc::new(engine.clone()),
+            config.derivation,
+        );
+        let derivation = driver.status();
+        roles.show_stalls(derivation.clone());
+        roles.derive(driver, l1_checked);
+
+        let verifier = config.sequencing.then(|| Verifier::new(chain.clone()));
+        let verified = verifier.as_ref().map(Verifier::verified_head);
+        let pool = config.sequencing.then(|| Pool::new(chain.clone(), config.pool));
+        let target = match (&pool, config.sequencer_rpc) {
+            (Some(pool), _) => TransactionTarget::Pool(pool.clone()),
+            (None, Some(url)) => TransactionTarget::sequencer(url),
+            (None, None) => TransactionTarget::Nowhere,
+        };
+        let rpc = Rpc::new(
+            chain.clone(),
+            target,
+            health.clone(),
+            node_status(derivation.clone(), verified.clone()),
+            parts.metrics_text,
+            config.rpc,
+        );
+        roles.serve(listener, rpc);
+        if let Some(verifier) = verifier {
+            roles.verify(verifier)?;
+        }
+        if let Some(pool) = &pool {
+            let view = L1View::new(rollup, parts.l1);
+            roles.read_l1_ahead(view.clone(), chain.clone());
+            let builder = Builder::new(
+                engine.clone(),
+                view,
+                l1_chain,
+                Arc::new(pool.clone()),
+                parts.clock,
+                config.builder,
+                roles.work().clone(),
+            );
+            roles.build(builder, derivation.clone())?;
+        }
+        Ok(Self {
+            engine,
+            pool,
+            http_address,
+            health,
+            derivation,
+            verified,
+            stop,
+            roles,
+        })
+    }
+
+    /// Blocks, state and heads.
+    #[must_use]
+    pub const fn chain(&self) -> &Chain {
+        self.engine.chain()
+    }
+
+    /// Pending transactions; `None` on a follower, which takes none.
+    #[must_use]
+    pub const fn pool(&self) -> Option<&Pool> {
+        self.pool.as_ref()
+    }
+
+    /// Where HTTP is served, with the port that was picked if the configuration left it open.
+    #[must_use]
+    pub const fn http_address(&self) -> SocketAddr {
+        self.http_address
+    }
+
+    /// Facts for `readyz`.
+    #[must_use]
+    pub const fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Where derivation stands.
+    #[must_use]
+    pub const fn derivation(&self) -> &watch::Receiver<DerivationStatus> {
+        &self.derivation
+    }
+
+    /// The newest block that a fresh executor confirmed; `None` on a follower, whose blocks are derived.
+    #[must_use]
+    pub const fn verified_head(&self) -> Option<&watch::Receiver<L2BlockRef>> {
+        self.verified.as_ref()
+    }
+
+    /// Ends with the node; cancelling it ends the node.
+    #[must_use]
+    pub const fn stop_token(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    /// Waits until everything has ended, which it does once the stop token is cancelled.
+    ///
+    /// # Errors
+    /// When the node ended because its store failed.
+    pub async fn join(mut self) -> Result<(), NodeError> {
+        self.roles.join().await;
+        match self.health.report(0).store {
+            Check::Failing(_) => Err(EngineError::Stopped.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What derivation knows of L1 and what is verified, for `optimism_syncStatus`.
+fn node_status(
+    derivation: watch::Receiver<DerivationStatus>,
+    verified: Option<watch::Receiver<L2BlockRef>>,
+) -> Arc<dyn Fn() -> NodeStatus + Send + Sync> {
+    Arc::new(move || NodeStatus {
+        verified_l2: verified.as_ref().map(|head| *head.borrow()),
+        ..NodeStatus::from(&*derivation.borrow())
+    })
+}

@@ -1,0 +1,238 @@
+//! A whole node on a simulated L1: what it refuses to start on, what it waits for, and that it builds and ends.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that panics has failed, which is what it is for"
+)]
+
+#[path = "support/chain.rs"]
+mod chain;
+
+use alloy::primitives::{B256, Bytes};
+use chain::{GENESIS_TIME, SimulatedL1, World, genesis_of, transfer};
+use std::{future::Future, sync::Arc, time::Duration};
+use tokio_util::sync::CancellationToken;
+use tributary_derivation::driver::DriverSettings;
+use tributary_protocol::config::{L1ChainConfig, RollupConfig};
+use tributary_sequencer::{
+    builder::BuilderSettings,
+    clock::ManualClock,
+    config::{NodeConfig, NodeParts},
+    engine::EngineSettings,
+    health::Check,
+    node::{Node, NodeError},
+    pool::PoolLimits,
+    rpc::RpcSettings,
+    store::{MemoryStore, StoreError},
+};
+
+fn story(story: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime
+        .block_on(async { tokio::time::timeout(Duration::from_secs(30), story).await })
+        .expect("a story ends");
+}
+
+/// What one node needs; stories change a part before they start it.
+struct Setup {
+    config: NodeConfig,
+    l1: Arc<SimulatedL1>,
+    clock: ManualClock,
+    store: MemoryStore,
+    stop: CancellationToken,
+}
+
+impl Setup {
+    fn new(sequencing: bool) -> Self {
+        let l1 = Arc::new(SimulatedL1::new());
+        let (rollup, genesis) = genesis_of(&l1);
+        Self {
+            config: NodeConfig {
+                rollup,
+                genesis,
+                l1_chain: L1ChainConfig::preset(900).unwrap(),
+                data_dir: "unused".into(),
+                http_addr: ([127, 0, 0, 1], 0).into(),
+                sequencing,
+                sequencer_rpc: None,
+                rpc: RpcSettings::default(),
+                builder: BuilderSettings::default(),
+                engine: EngineSettings::default(),
+                pool: PoolLimits::default(),
+                derivation: DriverSettings::default(),
+            },
+            l1,
+            clock: ManualClock::new(GENESIS_TIME),
+            store: MemoryStore::default(),
+            stop: CancellationToken::new(),
+        }
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut RollupConfig)) -> Self {
+        change(&mut self.config.rollup);
+        self
+    }
+
+    async fn start(&self) -> Result<Node, NodeError> {
+        let parts = NodeParts {
+            l1: self.l1.clone(),
+            da: Arc::new(tributary_da_client::memory::MemoryLayer::new()),
+            clock: Arc::new(self.clock.clone()),
+            store: Arc::new(self.store.clone()),
+            metrics_text: Arc::new(String::new),
+        };
+        Node::start(self.config.clone(), parts, self.stop.clone()).await
+    }
+
+    async fn refusal(&self) -> NodeError {
+        match self.start().await {
+            Err(error) => error,
+            Ok(_) => panic!("it started"),
+        }
+    }
+}
+
+async fn stop(setup: &Setup, node: Node) {
+    setup.stop.cancel();
+    node.join().await.unwrap();
+}
+
+#[test]
+fn a_sequencer_builds_with_the_clock_verifies_and_ends() {
+    story(async {
+        let setup = Setup::new(true);
+        let node = setup.start().await.unwrap();
+        let raw: Bytes = transfer(1, 0).encoded_bytes().clone();
+        let hash = node.pool().unwrap().add_raw(&raw).unwrap();
+        let mut tips = node.chain().subscribe_pending();
+        tips.wait_for(|tip| tip.transactions == 2).await.unwrap();
+        let mut heads = node.chain().subscribe();
+        for second in 1..=5 {
+            setup.clock.set(GENESIS_TIME + second);
+            heads
+                .wait_for(|heads| heads.unsafe_head.number.0 == second)
+                .await
+                .unwrap();
+        }
+        let (number, index) = node.chain().transaction(hash).unwrap().unwrap();
+        assert_eq!((number.0, index), (1, 1));
+        let mut verified = node.verified_head().unwrap().clone();
+        verified
+            .wait_for(|verified| verified.number.0 == 5)
+            .await
+            .unwrap();
+        stop(&setup, node).await;
+    });
+}
+
+#[test]
+fn a_follower_builds_nothing() {
+    story(async {
+        let setup = Setup::new(false);
+        let node = setup.start().await.unwrap();
+        setup.clock.set(GENESIS_TIME + 10);
+        let mut derivation = node.derivation().clone();
+        derivation.wait_for(|status| status.is_caught_up).await.unwrap();
+        assert_eq!(node.chain().heads().unsafe_head.number.0, 0);
+        assert!(node.verified_head().is_none());
+        stop(&setup, node).await;
+    });
+}
+
+#[test]
+fn l1_on_another_chain_id_is_refused_naming_both() {
+    story(async {
+        let mut setup = Setup::new(true).change(|rollup| rollup.l1_chain_id = 1);
+        setup.config.l1_chain = L1ChainConfig::preset(1).unwrap();
+        let text = setup.refusal().await.to_string();
+        assert_eq!(text, "L1 has chain id 900, rollup.json says 1");
+    });
+}
+
+#[test]
+fn l1_with_another_history_is_refused_naming_both() {
+    story(async {
+        let expected = B256::repeat_byte(5);
+        let setup = Setup::new(true).change(|rollup| rollup.genesis.l1.hash = expected);
+        let found = setup.l1.get(0).unwrap().hash();
+        let text = setup.refusal().await.to_string();
+        assert!(
+            text.contains(&expected.to_string()) && text.contains(&found.to_string()),
+            "{text}"
+        );
+    });
+}
+
+#[test]
+fn a_genesis_of_another_chain_is_refused_naming_both() {
+    story(async {
+        let setup = Setup::new(true).change(|rollup| rollup.l2_chain_id = 77);
+        let text = setup.refusal().await.to_string();
+        assert!(text.contains("77") && text.contains("901"), "{text}");
+    });
+}
+
+#[test]
+fn an_l1_that_is_down_at_the_start_is_waited_for() {
+    story(async {
+        let setup = Setup::new(true);
+        setup.l1.set_down(true);
+        let node = setup.start().await.unwrap();
+        setup.clock.set(GENESIS_TIME + 1);
+        while !matches!(node.health().report(GENESIS_TIME).l1, Check::Failing(_)) {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(node.chain().heads().unsafe_head.number.0, 0);
+        setup.l1.set_down(false);
+        let mut heads = node.chain().subscribe();
+        heads
+            .wait_for(|heads| heads.unsafe_head.number.0 == 1)
+            .await
+            .unwrap();
+        assert!(node.health().report(GENESIS_TIME).halted.is_none());
+        stop(&setup, node).await;
+    });
+}
+
+#[test]
+fn a_node_whose_store_fails_ends_and_says_so() {
+    story(async {
+        let setup = Setup::new(true);
+        let node = setup.start().await.unwrap();
+        setup.store.fail_after(0);
+        setup.clock.set(GENESIS_TIME + 1);
+        setup.stop.cancelled().await;
+        let health = node.health().clone();
+        let error = node.join().await.unwrap_err();
+        assert!(error.to_string().contains("stopped"), "{error}");
+        assert!(matches!(health.report(GENESIS_TIME).store, Check::Failing(_)));
+    });
+}
+
+#[test]
+fn a_store_of_another_chain_is_refused() {
+    let setup = Setup::new(true);
+    let other = World::on(Arc::new(setup.store.clone()));
+    drop(other);
+    story(async {
+        let mut setup = Setup {
+            store: setup.store.clone(),
+            ..Setup::new(true)
+        };
+        let mut json = setup.config.genesis.as_json().clone();
+        json.timestamp += 1;
+        setup.config.genesis = tributary_protocol::genesis::Genesis::new(json).unwrap();
+        setup.config.rollup.genesis.l2_time += 1;
+        setup.config.rollup.genesis.l2.hash = setup.config.genesis.seal().hash;
+        let error = setup.refusal().await;
+        let NodeError::Engine(tributary_sequencer::engine::EngineError::Store(StoreError::OtherChain {
+            ..
+        })) = error
+        else {
+            panic!("{error}")
+        };
+    });
+}
