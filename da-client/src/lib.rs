@@ -9,6 +9,7 @@
 
 extern crate alloc;
 
+pub mod cert;
 pub mod verdict;
 
 #[cfg(feature = "std")]
