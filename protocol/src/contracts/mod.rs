@@ -1,6 +1,6 @@
 //! Contracts as Rust calls them: where they are, their functions, events and errors, and what genesis writes into their storage.
 //!
-//! The Solidity interfaces in `contracts/src/interfaces` are the documentation; a test (`tests/tests/abi.rs`) fails when something
+//! The Solidity interfaces in `contracts/src/interfaces` are the documentation; a test (`tests/contracts_abi.rs`) fails when something
 //! declared here is not in the committed artifacts. Bytecode is deliberately not here: rules do not need it, only who makes a genesis
 //! does.
 //!
