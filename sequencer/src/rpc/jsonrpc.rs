@@ -5,11 +5,11 @@
 
 use super::{
     Rpc, dispatch,
-    error::{Answer, INVALID_REQUEST, PARSE_ERROR, RESPONSE_TOO_LARGE, RpcError},
+    error::{Answer, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, RESPONSE_TOO_LARGE, RpcError},
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Instant};
 
 #[derive(Deserialize)]
 struct Request<'a> {
@@ -108,10 +108,21 @@ async fn handle_one(rpc: &Rpc, request: &str) -> Option<Box<RawValue>> {
     let (Some("2.0"), Some(method), false) = (request.jsonrpc.as_deref(), &request.method, has_bad_id) else {
         return Some(refuse(INVALID_REQUEST, "invalid request"));
     };
+    let started = Instant::now();
     let answer = dispatch::call(rpc, method, request.params).await;
-    let outcome = if answer.is_ok() { "ok" } else { "error" };
-    metrics::counter!("rpc_requests_total", "outcome" => outcome).increment(1);
+    count(method, &answer, started);
     request.id.map(|id| Response::new(Some(id), answer).encode())
+}
+
+fn count(method: &str, answer: &Answer, started: Instant) {
+    let (method, outcome) = match answer {
+        Ok(_) => (method, "ok"),
+        // Whatever strangers make up must not become label values.
+        Err(error) if error.code == METHOD_NOT_FOUND => ("unknown", "error"),
+        Err(_) => (method, "error"),
+    };
+    metrics::counter!("rpc_requests_total", "method" => method.to_owned(), "outcome" => outcome).increment(1);
+    metrics::histogram!("rpc_request_seconds", "method" => method.to_owned()).record(started.elapsed());
 }
 
 fn refuse(code: i32, message: impl Into<String>) -> Box<RawValue> {

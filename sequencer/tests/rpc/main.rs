@@ -7,6 +7,7 @@
 #[path = "../support/chain.rs"]
 mod chain;
 mod contracts;
+mod reorg;
 mod rollup;
 #[path = "../support/server.rs"]
 mod server;

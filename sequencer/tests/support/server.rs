@@ -132,6 +132,14 @@ impl Server {
         assert!(matches!(step.unwrap(), Step::Built(_)));
     }
 
+    /// Opens a block, lets `story` pull the chain from under it, and sees it abandoned.
+    pub(crate) async fn abandon_after(&self, story: impl Future<Output = ()>) {
+        let builder = self.builder();
+        self.world.clock.set(self.world.head().timestamp);
+        let (step, ()) = tokio::join!(builder.step(), story);
+        assert_eq!(step.unwrap(), Step::Abandoned);
+    }
+
     /// Status and body of a POST.
     pub(crate) async fn post(&self, body: &str) -> (u16, Value) {
         let request = self
