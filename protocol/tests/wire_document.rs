@@ -5,6 +5,7 @@ use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
 use op_alloy_consensus::TxDeposit;
 use tributary_protocol::{
+    attribution::{RecordShares, decode_bundle, encode_bundle},
     batch::{Batch, SingularBatch, SpanBatch, SpanParameters},
     batcher_tx::BatcherTx,
     block::L1BlockNumber,
@@ -178,4 +179,30 @@ fn span_batch_is_as_documented() {
     let bytes = vector("span-batch");
     assert_eq!(batch.encode().map(hex::encode), Ok(hex::encode(&bytes)));
     assert_eq!(Batch::decode(&bytes, &SPAN_PARAMETERS), Ok(batch));
+}
+
+#[test]
+fn bundle_is_as_documented() {
+    let bytes = vector("bundle");
+    let rows = decode_bundle(&bytes, 2).unwrap();
+    assert_eq!((rows[0].payer, rows[0].adapter), (1, 2));
+    assert_eq!((rows[0].tokens_in, rows[0].tokens_out), (1434, 154));
+    let last = rows[1].shares[1];
+    assert_eq!((last.contribution, last.weight), (u32::MAX, 258));
+    assert_eq!(encode_bundle(&rows).unwrap(), bytes);
+}
+
+#[test]
+fn record_shares_are_as_documented() {
+    let bytes = vector("record-shares");
+    let shares = RecordShares::decode(&bytes).unwrap();
+    assert_eq!(
+        (shares.platform, shares.gateway, shares.model, shares.adapter),
+        (1, 2, 768, 4)
+    );
+    assert_eq!(
+        (shares.contributors[0].contribution, shares.contributors[0].amount),
+        (7, 255)
+    );
+    assert_eq!(shares.encode().unwrap(), bytes);
 }
