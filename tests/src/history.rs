@@ -96,7 +96,7 @@ impl World {
             l1_config: l1_config.clone(),
             deriver: Deriver::new(config.clone(), l1_config, chain.clone()),
             sequencer: chain,
-            batcher: Batcher::new(shape.accidents, shape.away_l1_blocks_max),
+            batcher: Batcher::new(&shape),
             batcher_keys,
             batcher_key: 0,
             user_nonce: 0,
@@ -110,12 +110,11 @@ impl World {
     /// One L1 block, and everything that happens until it is derived from.
     fn advance(&mut self) {
         self.build_blocks();
-        let number = self.l1.head().number().0 + 1;
         let mut mined = self.user_transactions();
         let key = &self.batcher_keys[self.batcher_key];
         mined.extend(
             self.batcher
-                .work(&self.config, &self.sequencer, key, number, &mut self.rng),
+                .work(&self.config, &self.sequencer, &self.l1, key, &mut self.rng),
         );
         let timestamp =
             self.l1.head().header().timestamp + self.rng.random_range(self.shape.l1_block_time.clone());

@@ -34,6 +34,8 @@ async fn main() -> ExitCode {
         eprintln!("usage: tributary-oracle [--self-test] FILE...");
         return ExitCode::from(2);
     }
+    // A panic of kona's is reported with its history.
+    std::panic::set_hook(Box::new(|_| {}));
     let outcome = match is_self_test {
         true => self_test(&paths[0]).await,
         false => judge_all(&paths).await,

@@ -1,8 +1,9 @@
-//! Writes random histories for the oracle: `histories DIRECTORY FIRST_SEED COUNT`, one JSON file per seed.
+//! Writes random histories for the oracle: `histories DIRECTORY FIRST_SEED COUNT`, one JSON file per seed. Says what is in them, since
+//! agreement over histories in which nothing happens would mean nothing.
 
 use eyre::{Result, WrapErr, bail};
 use std::{collections::BTreeMap, fs, path::Path};
-use tributary_tests::history::generate;
+use tributary_tests::history::{History, generate};
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -14,32 +15,71 @@ fn main() -> Result<()> {
     let directory = Path::new(directory);
     fs::create_dir_all(directory).wrap_err_with(|| format!("cannot make {}", directory.display()))?;
 
-    let (mut l1_blocks, mut l2_blocks, mut rejected) = (0, 0, 0);
-    let mut discarded = BTreeMap::new();
+    let mut contents = Contents::default();
     for seed in first_seed..first_seed.saturating_add(count) {
         let history = generate(seed);
         let file = directory.join(format!("{seed}.json"));
         fs::write(&file, serde_json::to_vec(&history.recorded)?)
             .wrap_err_with(|| format!("cannot write {}", file.display()))?;
-        l1_blocks += history.recorded.l1_blocks.len();
-        l2_blocks += history.recorded.derived.len();
-        rejected += history
-            .recorded
-            .derived
-            .iter()
-            .filter(|block| block.rejected)
-            .count();
-        for (reason, count) in history.discarded {
-            *discarded.entry(reason).or_insert(0) += count;
+        contents.add(&history);
+    }
+    contents.print();
+    Ok(())
+}
+
+/// What is in all histories together.
+#[derive(Default)]
+struct Contents {
+    l1_blocks: usize,
+    payloads: usize,
+    l2_blocks: usize,
+    rejected: usize,
+    transactions: BTreeMap<&'static str, usize>,
+    discarded: BTreeMap<&'static str, u64>,
+}
+
+impl Contents {
+    fn add(&mut self, history: &History) {
+        self.l1_blocks += history.recorded.l1_blocks.len();
+        self.payloads += history.recorded.payloads.len();
+        self.l2_blocks += history.recorded.derived.len();
+        for block in &history.recorded.derived {
+            self.rejected += usize::from(block.rejected);
+            for transaction in &block.attributes.transactions {
+                *self.transactions.entry(kind(transaction)).or_default() += 1;
+            }
+        }
+        for (reason, count) in &history.discarded {
+            *self.discarded.entry(reason.label()).or_default() += count;
         }
     }
-    println!(
-        "generated: seeds {first_seed} to {}, {l1_blocks} L1 blocks, {l2_blocks} L2 blocks",
-        first_seed + count - 1
-    );
-    println!("replaced by deposits alone: {rejected}");
-    for (reason, count) in discarded {
-        println!("discarded, {}: {count}", reason.label());
+
+    fn print(&self) {
+        println!(
+            "{} L1 blocks, {} payloads, {} L2 blocks",
+            self.l1_blocks, self.payloads, self.l2_blocks
+        );
+        println!("blocks replaced by their deposits: {}", self.rejected);
+        println!("transactions: {}", list(&self.transactions));
+        println!("discarded: {}", list(&self.discarded));
     }
-    Ok(())
+}
+
+fn kind(transaction: &[u8]) -> &'static str {
+    match transaction.first() {
+        Some(0x7e) => "deposit",
+        Some(0x01) => "type 1",
+        Some(0x02) => "type 2",
+        Some(0x04) => "type 4",
+        Some(0xc0..) => "legacy",
+        _ => "forged",
+    }
+}
+
+fn list<T: std::fmt::Display>(counts: &BTreeMap<&'static str, T>) -> String {
+    let counts: Vec<_> = counts
+        .iter()
+        .map(|(name, count)| format!("{name} {count}"))
+        .collect();
+    counts.join(", ")
 }

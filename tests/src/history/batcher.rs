@@ -9,8 +9,9 @@
 
 use super::{
     chain::Chain,
-    l1::L1Transaction,
+    l1::{L1Transaction, SimulatedL1},
     mutate,
+    shape::Shape,
     users::{key, sign},
 };
 use alloy::signers::local::PrivateKeySigner;
@@ -49,6 +50,8 @@ pub struct Batcher {
     away_until: u64,
     /// How long it goes away at most.
     away_l1_blocks_max: u64,
+    /// How often a transaction is far too late, if there are accidents at all.
+    late: f64,
     outgoing: VecDeque<Outgoing>,
     /// Payloads on the DA layer, by the calldata that commits to them.
     payloads: BTreeMap<Bytes, Bytes>,
@@ -57,12 +60,13 @@ pub struct Batcher {
 
 impl Batcher {
     /// A batcher that has posted nothing yet.
-    pub fn new(accidents: f64, away_l1_blocks_max: u64) -> Self {
+    pub fn new(shape: &Shape) -> Self {
         Self {
-            accidents,
+            accidents: shape.accidents,
+            late: shape.late,
             next: 1,
             away_until: 0,
-            away_l1_blocks_max,
+            away_l1_blocks_max: shape.away_l1_blocks_max,
             outgoing: VecDeque::new(),
             payloads: BTreeMap::new(),
             nonces: BTreeMap::new(),
@@ -87,21 +91,22 @@ impl Batcher {
         self.outgoing.is_empty()
     }
 
-    /// Batches what is new on `chain` and returns what goes into the L1 block at `l1_number`.
+    /// Batches what is new on `chain` and returns what goes into the next L1 block.
     pub fn work(
         &mut self,
         config: &RollupConfig,
         chain: &Chain,
+        l1: &SimulatedL1,
         batcher: &PrivateKeySigner,
-        l1_number: u64,
         rng: &mut StdRng,
     ) -> Vec<L1Transaction> {
+        let l1_number = l1.head().number().0 + 1;
         if l1_number >= self.away_until && rng.random_bool(self.accidents * 0.1) {
             self.away_until = l1_number + rng.random_range(2..=self.away_l1_blocks_max);
         }
         let head = chain.head().reference.number.0;
         if l1_number >= self.away_until && head >= self.next && rng.random_bool(0.8) {
-            self.batch(config, chain, l1_number, rng);
+            self.batch(config, chain, l1, rng);
         }
         let mut posted = Vec::new();
         while self
@@ -120,11 +125,11 @@ impl Batcher {
     }
 
     /// Puts the next blocks into a channel, and the channel on its way.
-    fn batch(&mut self, config: &RollupConfig, chain: &Chain, l1_number: u64, rng: &mut StdRng) {
+    fn batch(&mut self, config: &RollupConfig, chain: &Chain, l1: &SimulatedL1, rng: &mut StdRng) {
         let head = chain.head().reference.number.0;
         let last = head.min(self.next + rng.random_range(0..CHANNEL_BLOCKS_MAX));
         let mut first = self.next;
-        if rng.random_bool(0.15) {
+        if rng.random_bool(0.25) {
             // An overlap with what was posted before.
             first = first.saturating_sub(rng.random_range(1..4)).max(1);
         }
@@ -134,7 +139,7 @@ impl Batcher {
             .map(|block| block.batch())
             .collect();
         if rng.random_bool(self.accidents) {
-            mutate::forge(config, &mut batches, rng);
+            mutate::forge(config, l1, &mut batches, rng);
         }
         let opens_epoch = chain
             .at(first)
@@ -148,7 +153,7 @@ impl Batcher {
         if rng.random_bool(self.accidents) {
             mutate::disorder(&mut frames, rng);
         }
-        self.send(frames, l1_number, rng);
+        self.send(frames, l1.head().number().0 + 1, rng);
     }
 
     /// A channel of these batches: singular, span, or some of each.
@@ -197,9 +202,9 @@ impl Batcher {
             if rng.random_bool(0.3) {
                 not_before += rng.random_range(0..3);
             }
-            if rng.random_bool(self.accidents * 0.04) {
-                // Long enough for the channel to time out.
-                not_before += rng.random_range(40..60);
+            if rng.random_bool(self.accidents * self.late) {
+                // Around the time channels time out.
+                not_before += rng.random_range(45..55);
             }
             let mut payload = encode_payload(&encode_frames(&group));
             if rng.random_bool(self.accidents * 0.05) {

@@ -37,6 +37,8 @@ pub struct Shape {
     pub accidents: f64,
     /// For how long the batcher is away at most.
     pub away_l1_blocks_max: u64,
+    /// How often a batcher transaction is far too late, if there are accidents at all.
+    pub late: f64,
 }
 
 impl Shape {
@@ -52,6 +54,7 @@ impl Shape {
                 l1_blocks: 30,
                 accidents,
                 away_l1_blocks_max: 4,
+                late: 0.0,
             },
             // Channels time out before windows expire.
             1 => Self {
@@ -60,7 +63,8 @@ impl Shape {
                 seq_window_size: rng.random_range(70..90),
                 l1_blocks: 150,
                 accidents,
-                away_l1_blocks_max: 60,
+                away_l1_blocks_max: 20,
+                late: 0.3,
             },
             // Windows expire.
             2 | 3 => Self {
@@ -70,6 +74,7 @@ impl Shape {
                 l1_blocks: 40,
                 accidents,
                 away_l1_blocks_max: 8,
+                late: 0.0,
             },
             // Quiet.
             _ => Self {
@@ -79,6 +84,7 @@ impl Shape {
                 l1_blocks: 40,
                 accidents,
                 away_l1_blocks_max: 12,
+                late: 0.0,
             },
         }
     }
