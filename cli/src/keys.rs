@@ -33,34 +33,63 @@ pub(crate) const DEV_MNEMONIC: &str = "test test test test test test test test t
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KeyError {
     #[error("cannot read the key file {path} (--{flag}): {source}")]
-    Read { path: PathBuf, flag: &'static str, source: std::io::Error },
+    Read {
+        path: PathBuf,
+        flag: &'static str,
+        source: std::io::Error,
+    },
     #[error("the key file {path} (--{flag}) must hold one private key as 64 hex digits")]
     Malformed { path: PathBuf, flag: &'static str },
     #[error("the key file {path} (--{flag}) can be read by others (mode {mode:o}); run: chmod 600 {path}")]
-    Exposed { path: PathBuf, flag: &'static str, mode: u32 },
-    #[error("{address} (--{flag}) is a development key that everybody knows; chain {chain_id} is public, use a key of your own")]
-    DevKey { address: Address, flag: &'static str, chain_id: u64 },
+    Exposed {
+        path: PathBuf,
+        flag: &'static str,
+        mode: u32,
+    },
+    #[error(
+        "{address} (--{flag}) is a development key that everybody knows; chain {chain_id} is public, use a key of your own"
+    )]
+    DevKey {
+        address: Address,
+        flag: &'static str,
+        chain_id: u64,
+    },
     #[error("cannot write the key file {path}: {source}")]
     Write { path: PathBuf, source: std::io::Error },
 }
 
 /// Reads the key file given to `--flag` for use on L1 `chain_id`.
 pub(crate) fn load(path: &Path, flag: &'static str, chain_id: u64) -> Result<PrivateKeySigner, KeyError> {
-    let read = |source| KeyError::Read { path: path.into(), flag, source };
+    let read = |source| KeyError::Read {
+        path: path.into(),
+        flag,
+        source,
+    };
     let mode = std::fs::metadata(path).map_err(read)?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
-        return Err(KeyError::Exposed { path: path.into(), flag, mode });
+        return Err(KeyError::Exposed {
+            path: path.into(),
+            flag,
+            mode,
+        });
     }
     let text = std::fs::read_to_string(path).map_err(read)?;
-    let signer: PrivateKeySigner =
-        text.trim().parse().map_err(|_| KeyError::Malformed { path: path.into(), flag })?;
+    let signer: PrivateKeySigner = text.trim().parse().map_err(|_| KeyError::Malformed {
+        path: path.into(),
+        flag,
+    })?;
     refuse_dev_key(signer.address(), flag, chain_id)?;
     Ok(signer)
 }
 
-fn refuse_dev_key(address: Address, flag: &'static str, chain_id: u64) -> Result<(), KeyError> {
+/// Refuses a key everybody knows on a chain with money on it.
+pub(crate) fn refuse_dev_key(address: Address, flag: &'static str, chain_id: u64) -> Result<(), KeyError> {
     if PUBLIC_CHAINS.contains(&chain_id) && DEV_ACCOUNTS.contains(&address) {
-        return Err(KeyError::DevKey { address, flag, chain_id });
+        return Err(KeyError::DevKey {
+            address,
+            flag,
+            chain_id,
+        });
     }
     Ok(())
 }
@@ -77,7 +106,10 @@ pub(crate) fn dev_signer(index: u32) -> PrivateKeySigner {
 /// Writes `signer` where only its owner can read it.
 pub(crate) fn store(path: &Path, signer: &PrivateKeySigner) -> Result<(), KeyError> {
     use std::{io::Write, os::unix::fs::OpenOptionsExt};
-    let write = |source| KeyError::Write { path: path.into(), source };
+    let write = |source| KeyError::Write {
+        path: path.into(),
+        source,
+    };
     let mut file = std::fs::OpenOptions::new()
         .write(true)
         .create(true)
@@ -115,16 +147,31 @@ mod tests {
         let path = folder.path().join("key");
         store(&path, &dev_signer(1)).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(load(&path, "key-file", 900).unwrap_err().to_string().contains("chmod 600"));
+        assert!(
+            load(&path, "key-file", 900)
+                .unwrap_err()
+                .to_string()
+                .contains("chmod 600")
+        );
     }
 
     #[test]
     fn a_missing_or_malformed_key_file_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("absent");
-        assert!(load(&path, "batcher-key-file", 900).unwrap_err().to_string().contains("batcher-key-file"));
+        assert!(
+            load(&path, "batcher-key-file", 900)
+                .unwrap_err()
+                .to_string()
+                .contains("batcher-key-file")
+        );
         std::fs::write(&path, "zz").unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-        assert!(load(&path, "batcher-key-file", 900).unwrap_err().to_string().contains("64 hex"));
+        assert!(
+            load(&path, "batcher-key-file", 900)
+                .unwrap_err()
+                .to_string()
+                .contains("64 hex")
+        );
     }
 }

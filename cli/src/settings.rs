@@ -26,23 +26,39 @@ pub(crate) enum SettingsError {
     #[error("cannot read the settings file {path}: {source}; check --config or {CONFIG_ENV}")]
     Read { path: PathBuf, source: std::io::Error },
     #[error("{path} is not valid TOML: {source}")]
-    Toml { path: PathBuf, source: Box<toml::de::Error> },
+    Toml {
+        path: PathBuf,
+        source: Box<toml::de::Error>,
+    },
     #[error("{path}: unknown key `{key}`; {hint}")]
-    UnknownKey { path: PathBuf, key: String, hint: String },
+    UnknownKey {
+        path: PathBuf,
+        key: String,
+        hint: String,
+    },
     #[error("{path}: `{key}` must be a string, number, boolean or a list of them, found {found}")]
-    WrongType { path: PathBuf, key: String, found: &'static str },
+    WrongType {
+        path: PathBuf,
+        key: String,
+        found: &'static str,
+    },
     #[error("--config needs a file name")]
     MissingFileName,
 }
 
 /// Puts the values of the settings file named in `args` or the environment behind the flags of `command`.
 pub(crate) fn with_file_defaults(command: Command, args: &[OsString]) -> Result<Command, SettingsError> {
-    let Some(path) = file_named_in(args)? else { return Ok(command) };
-    let text =
-        std::fs::read_to_string(&path).map_err(|source| SettingsError::Read { path: path.clone(), source })?;
-    let table: Table = text
-        .parse()
-        .map_err(|source| SettingsError::Toml { path: path.clone(), source: Box::new(source) })?;
+    let Some(path) = file_named_in(args)? else {
+        return Ok(command);
+    };
+    let text = std::fs::read_to_string(&path).map_err(|source| SettingsError::Read {
+        path: path.clone(),
+        source,
+    })?;
+    let table: Table = text.parse().map_err(|source| SettingsError::Toml {
+        path: path.clone(),
+        source: Box::new(source),
+    })?;
     apply(command, &path, &table)
 }
 
@@ -52,7 +68,10 @@ fn file_named_in(args: &[OsString]) -> Result<Option<PathBuf>, SettingsError> {
     while let Some(arg) = args.next() {
         let Some(arg) = arg.to_str() else { continue };
         if arg == "--config" {
-            return args.next().map(|file| Some(PathBuf::from(file))).ok_or(SettingsError::MissingFileName);
+            return args
+                .next()
+                .map(|file| Some(PathBuf::from(file)))
+                .ok_or(SettingsError::MissingFileName);
         }
         if let Some(file) = arg.strip_prefix("--config=") {
             return Ok(Some(PathBuf::from(file)));
@@ -71,18 +90,29 @@ fn apply(mut command: Command, path: &Path, table: &Table) -> Result<Command, Se
         }
         let words = words(path, key, value)?;
         for (role, _) in flags.iter().filter(|(_, names)| names.contains(key)) {
-            defaults.entry(role.clone()).or_default().insert(key.clone(), words.clone());
+            defaults
+                .entry(role.clone())
+                .or_default()
+                .insert(key.clone(), words.clone());
         }
     }
-    for (role, section) in table.iter().filter_map(|(key, value)| Some((key, value.as_table()?))) {
-        let names = flags.get(role).ok_or_else(|| unknown(path, role, flags.keys().map(String::as_str)))?;
+    for (role, section) in table
+        .iter()
+        .filter_map(|(key, value)| Some((key, value.as_table()?)))
+    {
+        let names = flags
+            .get(role)
+            .ok_or_else(|| unknown(path, role, flags.keys().map(String::as_str)))?;
         for (key, value) in section {
             let full = format!("{role}.{key}");
             if !names.contains(key) {
                 return Err(unknown(path, &full, names.iter().map(String::as_str)));
             }
             let words = words(path, &full, value)?;
-            defaults.entry(role.clone()).or_default().insert(key.clone(), words);
+            defaults
+                .entry(role.clone())
+                .or_default()
+                .insert(key.clone(), words);
         }
     }
     for (role, values) in defaults {
@@ -98,7 +128,8 @@ fn set_defaults(mut command: Command, values: BTreeMap<String, Vec<String>>) -> 
                 return arg;
             }
             // A required flag that the file sets is no longer required on the command line.
-            arg.required(false).default_values(words.iter().cloned().map(clap::builder::OsStr::from))
+            arg.required(false)
+                .default_values(words.iter().cloned().map(clap::builder::OsStr::from))
         });
     }
     command
@@ -113,7 +144,10 @@ fn flags_by_role(command: &Command) -> BTreeMap<String, BTreeSet<String>> {
             .filter(|name| name != "config")
             .collect()
     };
-    command.get_subcommands().map(|sub| (sub.get_name().to_owned(), flags(sub))).collect()
+    command
+        .get_subcommands()
+        .map(|sub| (sub.get_name().to_owned(), flags(sub)))
+        .collect()
 }
 
 fn words(path: &Path, key: &str, value: &Value) -> Result<Vec<String>, SettingsError> {
@@ -122,7 +156,11 @@ fn words(path: &Path, key: &str, value: &Value) -> Result<Vec<String>, SettingsE
         Value::Integer(number) => Ok(number.to_string()),
         Value::Float(number) => Ok(number.to_string()),
         Value::Boolean(flag) => Ok(flag.to_string()),
-        other => Err(SettingsError::WrongType { path: path.into(), key: key.into(), found: other.type_str() }),
+        other => Err(SettingsError::WrongType {
+            path: path.into(),
+            key: key.into(),
+            found: other.type_str(),
+        }),
     };
     match value {
         Value::Array(list) => list.iter().map(word).collect(),
@@ -133,12 +171,18 @@ fn words(path: &Path, key: &str, value: &Value) -> Result<Vec<String>, SettingsE
 /// The error for a key nobody has, with the nearest name if one is near.
 fn unknown<'a>(path: &Path, key: &str, known: impl Iterator<Item = &'a str>) -> SettingsError {
     let last = key.rsplit('.').next().unwrap_or(key);
-    let nearest = known.min_by_key(|name| distance(name, last)).filter(|name| distance(name, last) <= 3);
+    let nearest = known
+        .min_by_key(|name| distance(name, last))
+        .filter(|name| distance(name, last) <= 3);
     let hint = match nearest {
         Some(name) => format!("did you mean `{name}`?"),
         None => "`tributary <role> --help` lists the keys of a role".to_owned(),
     };
-    SettingsError::UnknownKey { path: path.into(), key: key.into(), hint }
+    SettingsError::UnknownKey {
+        path: path.into(),
+        key: key.into(),
+        hint,
+    }
 }
 
 /// Levenshtein distance in bytes; names are short and ASCII.
@@ -177,7 +221,12 @@ mod tests {
     }
 
     fn batcher(matches: &clap::ArgMatches, id: &str) -> String {
-        matches.subcommand_matches("batcher").unwrap().get_one::<String>(id).unwrap().clone()
+        matches
+            .subcommand_matches("batcher")
+            .unwrap()
+            .get_one::<String>(id)
+            .unwrap()
+            .clone()
     }
 
     #[test]
@@ -195,17 +244,28 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_named_with_its_nearest_neighbour() {
-        let error = parse("[batcher]\npol-interval = \"9s\"", &["tributary", "batcher"]).unwrap_err().to_string();
-        assert!(error.contains("batcher.pol-interval") && error.contains("poll-interval"), "{error}");
-        let error = parse("l1_rpcs = 1", &["tributary", "batcher"]).unwrap_err().to_string();
+        let error = parse("[batcher]\npol-interval = \"9s\"", &["tributary", "batcher"])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("batcher.pol-interval") && error.contains("poll-interval"),
+            "{error}"
+        );
+        let error = parse("l1_rpcs = 1", &["tributary", "batcher"])
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("l1_rpcs"), "{error}");
-        let error = parse("[sequenser]\nx = 1", &["tributary", "batcher"]).unwrap_err().to_string();
+        let error = parse("[sequenser]\nx = 1", &["tributary", "batcher"])
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("sequenser"), "{error}");
     }
 
     #[test]
     fn a_table_where_a_value_belongs_is_refused() {
-        let error = parse("[batcher.poll-interval]\nx = 1", &["tributary", "batcher"]).unwrap_err().to_string();
+        let error = parse("[batcher.poll-interval]\nx = 1", &["tributary", "batcher"])
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("table"), "{error}");
     }
 }

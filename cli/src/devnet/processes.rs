@@ -35,7 +35,12 @@ pub(crate) enum ProcessError {
     #[error("cannot write the log {path}: {source}")]
     Log { path: PathBuf, source: std::io::Error },
     #[error("{name} ended ({status}); the end of {log}:\n{tail}", log = log.display())]
-    Ended { name: String, status: std::process::ExitStatus, log: PathBuf, tail: String },
+    Ended {
+        name: String,
+        status: std::process::ExitStatus,
+        log: PathBuf,
+        tail: String,
+    },
     #[error("cannot ask the system about {name}: {source}")]
     Wait { name: String, source: std::io::Error },
 }
@@ -61,9 +66,18 @@ impl Process {
             .create(true)
             .append(true)
             .open(&log)
-            .map_err(|source| ProcessError::Log { path: log.clone(), source })?;
-        let errors = output.try_clone().map_err(|source| ProcessError::Log { path: log.clone(), source })?;
-        let spawn_error = |source| ProcessError::Spawn { name: name.to_owned(), source };
+            .map_err(|source| ProcessError::Log {
+                path: log.clone(),
+                source,
+            })?;
+        let errors = output.try_clone().map_err(|source| ProcessError::Log {
+            path: log.clone(),
+            source,
+        })?;
+        let spawn_error = |source| ProcessError::Spawn {
+            name: name.to_owned(),
+            source,
+        };
         let own_binary = std::env::current_exe().map_err(spawn_error)?;
         let child = Command::new(own_binary)
             .arg("supervised")
@@ -77,12 +91,19 @@ impl Process {
             .kill_on_drop(true)
             .spawn()
             .map_err(spawn_error)?;
-        Ok(Self { name: name.to_owned(), log, child })
+        Ok(Self {
+            name: name.to_owned(),
+            log,
+            child,
+        })
     }
 
     /// Fails if the child has ended, quoting the end of its log.
     pub(crate) fn check_running(&mut self) -> Result<(), ProcessError> {
-        let wait = |source| ProcessError::Wait { name: self.name.clone(), source };
+        let wait = |source| ProcessError::Wait {
+            name: self.name.clone(),
+            source,
+        };
         match self.child.try_wait().map_err(wait)? {
             None => Ok(()),
             Some(status) => Err(ProcessError::Ended {
@@ -110,13 +131,10 @@ impl Process {
         }
     }
 
-    /// Name given at the start.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
     fn signal(&self, signal: Signal) {
-        let Some(id) = self.child.id().and_then(|id| i32::try_from(id).ok()) else { return };
+        let Some(id) = self.child.id().and_then(|id| i32::try_from(id).ok()) else {
+            return;
+        };
         if let Err(error) = kill(Pid::from_raw(id), signal) {
             tracing::debug!(process = %self.name, %error, "had already ended");
         }
@@ -126,7 +144,10 @@ impl Process {
 /// Becomes `program`, after asking the kernel to end it when our parent ends. Returns only on failure.
 pub(crate) fn become_program(program: &OsString, args: &[OsString]) -> eyre::Report {
     if let Err(error) = nix::sys::prctl::set_pdeathsig(Signal::SIGTERM) {
-        return eyre::eyre!("cannot tie the life of {} to its parent's: {error}", program.to_string_lossy());
+        return eyre::eyre!(
+            "cannot tie the life of {} to its parent's: {error}",
+            program.to_string_lossy()
+        );
     }
     let error = std::process::Command::new(program).args(args).exec();
     eyre::eyre!("cannot run {}: {error}", program.to_string_lossy())

@@ -20,13 +20,24 @@ pub(crate) enum ProgramError {
 /// The anvil binary: the environment's, then the checkout's, then the PATH's.
 pub(crate) fn anvil() -> Result<PathBuf, ProgramError> {
     if let Some(path) = std::env::var_os(ANVIL_ENV).map(PathBuf::from) {
-        return if path.is_file() { Ok(path) } else { Err(ProgramError::NotAFile(path)) };
+        return if path.is_file() {
+            Ok(path)
+        } else {
+            Err(ProgramError::NotAFile(path))
+        };
     }
     let start_points = [std::env::current_dir().ok(), std::env::current_exe().ok()];
-    let in_checkout = start_points.iter().flatten().flat_map(|start| start.ancestors()).map(in_node_modules);
+    let in_checkout = start_points
+        .iter()
+        .flatten()
+        .flat_map(|start| start.ancestors())
+        .map(in_node_modules);
     let search_path = std::env::var_os("PATH").unwrap_or_default();
     let on_path = std::env::split_paths(&search_path).map(|folder| folder.join("anvil"));
-    in_checkout.chain(on_path).find(|path| path.is_file()).ok_or(ProgramError::NotFound)
+    in_checkout
+        .chain(on_path)
+        .find(|path| path.is_file())
+        .ok_or(ProgramError::NotFound)
 }
 
 fn in_node_modules(root: &Path) -> PathBuf {
@@ -37,5 +48,7 @@ fn in_node_modules(root: &Path) -> PathBuf {
         "aarch64" => "arm64",
         other => other,
     };
-    root.join(format!("contracts/node_modules/@foundry-rs/anvil-{system}-{machine}/bin/anvil"))
+    root.join(format!(
+        "contracts/node_modules/@foundry-rs/anvil-{system}-{machine}/bin/anvil"
+    ))
 }

@@ -1,0 +1,176 @@
+//! `tributary sequencer` and `tributary follower`: the same node, building blocks or only deriving them.
+
+use super::shared::{ChainArgs, LogArgs, duration};
+use crate::{network::genesis_for, telemetry};
+use clap::Args;
+use eyre::Context;
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use tributary_derivation::driver::{DriverSettings, RpcL1Source};
+use tributary_sequencer::{
+    builder::BuilderSettings,
+    clock::SystemClock,
+    config::{NodeConfig, NodeParts},
+    engine::EngineSettings,
+    node::Node,
+    pool::PoolLimits,
+    rpc::RpcSettings,
+    store::FjallStore,
+};
+
+/// What both kinds of node have.
+#[derive(Args, Debug)]
+pub(crate) struct NodeArgs {
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+    #[command(flatten)]
+    pub(crate) chain: ChainArgs,
+    /// The chain's genesis.json; not needed on a development L1.
+    #[arg(long, env = "TRIBUTARY_GENESIS", value_name = "FILE")]
+    pub(crate) genesis: Option<PathBuf>,
+    /// Folder for the chain's data.
+    #[arg(long, env = "TRIBUTARY_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: PathBuf,
+    /// DA servers to read payloads from, tried in order.
+    #[arg(long, env = "TRIBUTARY_DA_URL", value_name = "URL", required = true)]
+    pub(crate) da_url: Vec<String>,
+    /// Address of JSON-RPC, /livez, /readyz and /metrics.
+    #[arg(long, env = "TRIBUTARY_HTTP_ADDR", default_value = "127.0.0.1:8545")]
+    pub(crate) http_addr: SocketAddr,
+    /// How often L1 is asked for new blocks.
+    #[arg(long, env = "TRIBUTARY_L1_POLL_INTERVAL", value_parser = duration, default_value = "500ms")]
+    pub(crate) l1_poll_interval: Duration,
+    /// L1 blocks below L1's head that are not read yet.
+    #[arg(long, env = "TRIBUTARY_VERIFIER_L1_CONFS", default_value_t = 0)]
+    pub(crate) verifier_l1_confs: u64,
+    /// Blocks below the head whose state can be read.
+    #[arg(long, env = "TRIBUTARY_HISTORY_BLOCKS", default_value_t = EngineSettings::default().history_blocks)]
+    pub(crate) history_blocks: u64,
+    /// Bytes of a JSON-RPC request's body.
+    #[arg(long, env = "TRIBUTARY_RPC_BODY_BYTES_MAX", default_value_t = RpcSettings::default().body_bytes_max)]
+    pub(crate) rpc_body_bytes_max: usize,
+    /// Gas of an eth_call or an estimate.
+    #[arg(long, env = "TRIBUTARY_RPC_GAS_CAP", default_value_t = RpcSettings::default().call_gas_max)]
+    pub(crate) rpc_gas_cap: u64,
+}
+
+/// Order transactions into blocks and serve them over JSON-RPC.
+///
+/// Also derives the chain from L1 and DA, which moves the safe and finalized heads.
+#[derive(Args, Debug)]
+pub(crate) struct SequencerArgs {
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
+    /// L1 blocks that must follow an L1 block before it becomes an L1 origin.
+    #[arg(long, env = "TRIBUTARY_SEQUENCER_L1_CONFS", default_value_t = 1)]
+    pub(crate) sequencer_l1_confs: u64,
+    /// Bytes of one transaction.
+    #[arg(long, env = "TRIBUTARY_TX_BYTES_MAX", default_value_t = PoolLimits::default().tx_bytes_max)]
+    pub(crate) tx_bytes_max: usize,
+    /// Transactions waiting in the pool.
+    #[arg(long, env = "TRIBUTARY_POOL_TRANSACTIONS_MAX", default_value_t = PoolLimits::default().transactions_max)]
+    pub(crate) pool_transactions_max: usize,
+}
+
+/// Derive the chain from L1 and DA alone, trusting nobody's blocks.
+///
+/// Needs rollup.json, an L1 RPC and a DA server. Serves the same JSON-RPC as the sequencer.
+#[derive(Args, Debug)]
+pub(crate) struct FollowerArgs {
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
+    /// JSON-RPC of the sequencer, to which transactions are passed on; without it they are refused.
+    #[arg(long, env = "TRIBUTARY_SEQUENCER_RPC", value_name = "URL")]
+    pub(crate) sequencer_rpc: Option<String>,
+}
+
+/// Runs a sequencer until a signal.
+pub(crate) async fn run_sequencer(args: SequencerArgs) -> eyre::Result<()> {
+    let pool = PoolLimits {
+        tx_bytes_max: args.tx_bytes_max,
+        transactions_max: args.pool_transactions_max,
+        ..PoolLimits::default()
+    };
+    let builder = BuilderSettings {
+        l1_confirmations: args.sequencer_l1_confs,
+    };
+    run(
+        args.node,
+        Kind {
+            sequencing: true,
+            sequencer_rpc: None,
+            builder,
+            pool,
+        },
+    )
+    .await
+}
+
+/// Runs a follower until a signal.
+pub(crate) async fn run_follower(args: FollowerArgs) -> eyre::Result<()> {
+    let builder = BuilderSettings { l1_confirmations: 0 };
+    let pool = PoolLimits::default();
+    run(
+        args.node,
+        Kind {
+            sequencing: false,
+            sequencer_rpc: args.sequencer_rpc,
+            builder,
+            pool,
+        },
+    )
+    .await
+}
+
+struct Kind {
+    sequencing: bool,
+    sequencer_rpc: Option<String>,
+    builder: BuilderSettings,
+    pool: PoolLimits,
+}
+
+async fn run(args: NodeArgs, kind: Kind) -> eyre::Result<()> {
+    args.log.init()?;
+    let metrics = telemetry::init_metrics()?;
+    let shutdown = telemetry::shutdown_on_signal()?;
+    let rollup = args.chain.rollup()?;
+    let (genesis, _) = genesis_for(&rollup, args.genesis.as_deref())?;
+    let l1_chain = args.chain.l1_chain(&rollup)?;
+    let l1_url = args.chain.l1_rpc.parse();
+    let l1_url = l1_url.with_context(|| format!("--l1-rpc `{}` is not a URL", args.chain.l1_rpc))?;
+    let da = super::da::client(&args.da_url).context("--da-url")?;
+    let config = NodeConfig {
+        rollup,
+        genesis,
+        l1_chain,
+        data_dir: args.data_dir,
+        http_addr: args.http_addr,
+        sequencing: kind.sequencing,
+        sequencer_rpc: kind.sequencer_rpc,
+        builder: kind.builder,
+        engine: EngineSettings {
+            history_blocks: args.history_blocks,
+        },
+        rpc: RpcSettings {
+            body_bytes_max: args.rpc_body_bytes_max,
+            call_gas_max: args.rpc_gas_cap,
+            ..RpcSettings::default()
+        },
+        pool: kind.pool,
+        derivation: DriverSettings {
+            poll_interval: args.l1_poll_interval,
+            l1_confirmations: args.verifier_l1_confs,
+            ..DriverSettings::default()
+        },
+    };
+    let store = FjallStore::open(&config.store_folder())?;
+    let parts = NodeParts {
+        l1: Arc::new(RpcL1Source::new(l1_url)),
+        da: Arc::new(da),
+        clock: Arc::new(SystemClock),
+        store: Arc::new(store),
+        metrics_text: Arc::new(move || metrics.render()),
+    };
+    let node = Node::start(config, parts, shutdown).await?;
+    node.join().await?;
+    Ok(())
+}
