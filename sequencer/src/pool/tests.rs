@@ -243,6 +243,27 @@ fn what_an_abandoned_block_held_comes_back_first_and_in_its_order() {
 }
 
 #[test]
+fn no_tip_overtakes_what_was_acknowledged() {
+    let mut queue = queue();
+    queue.begin_block(10);
+    add(&mut queue, Spec::new(1, 0, 1));
+    let misfit = add(&mut queue, Spec::new(2, 0, 1));
+    assert_eq!(
+        (taken(&mut queue), taken(&mut queue)),
+        (Some((1, 0)), Some((2, 0)))
+    );
+    queue.defer(misfit);
+    add(&mut queue, Spec::new(3, 0, 90));
+    queue.settle(
+        &HashSet::new(),
+        Vec::new(),
+        &HashMap::from([(Address::repeat_byte(1), 0)]),
+    );
+    queue.begin_block(10);
+    assert_eq!(drain(&mut queue), [(1, 0), (3, 0), (2, 0)]);
+}
+
+#[test]
 fn what_the_chain_took_is_gone() {
     let mut queue = queue();
     queue.begin_block(10);
