@@ -157,3 +157,42 @@ pub const fn header_reference(header: &Header, hash: B256) -> L1BlockRef {
         timestamp: header.timestamp,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{TestNet, TestNetOptions};
+
+    #[test]
+    fn parts_of_different_blocks_are_no_block() {
+        let mut net = TestNet::new(TestNetOptions::default());
+        let mine = |net: &mut TestNet| {
+            let transaction = net.batcher_transaction(Default::default());
+            net.l1.mine(Vec::from([transaction.into()]));
+            net.l1.head_block()
+        };
+        let (a, b) = (mine(&mut net), mine(&mut net));
+        let build = |hash, header: &L1Block, transactions: &L1Block, receipts: &[ReceiptEnvelope]| {
+            let transactions = transactions.transactions.clone();
+            L1Block::new(hash, header.header.clone(), transactions, receipts.to_vec())
+        };
+        assert_eq!(build(a.hash, &a, &a, &a.receipts).as_ref(), Ok(&a));
+        assert_eq!(
+            build(b.hash, &a, &a, &a.receipts),
+            Err(L1BlockError::Header {
+                expected: b.hash,
+                found: a.hash
+            })
+        );
+        assert!(matches!(
+            build(a.hash, &a, &b, &a.receipts),
+            Err(L1BlockError::Transactions { block: 1, .. })
+        ));
+        for receipts in [&[][..], &[a.receipts[0].clone(), a.receipts[0].clone()]] {
+            assert!(matches!(
+                build(a.hash, &a, &a, receipts),
+                Err(L1BlockError::Receipts { block: 1, .. })
+            ));
+        }
+    }
+}

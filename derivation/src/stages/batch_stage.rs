@@ -224,3 +224,158 @@ impl BatchStage {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stages::fixture::{BLOCK_TIME, Fixture, PARENT_TIME, l1_block, l1_hash};
+    use DiscardReason as R;
+    use tributary_protocol::batch::{SpanBatch, SpanParameters};
+
+    /// A stage that has read L1 up to the block at `origin`.
+    fn stage(fixture: &Fixture, resume_at: u64, origin: u64) -> BatchStage {
+        let mut stage = BatchStage::new(fixture.config.clone(), L1BlockNumber(resume_at));
+        for number in 8..=origin {
+            stage.advance_origin(l1_block(number), &fixture.parent);
+        }
+        stage
+    }
+
+    fn child(parent: &L2BlockRef, batch: &SingularBatch) -> L2BlockRef {
+        L2BlockRef {
+            hash: alloy_primitives::keccak256(parent.hash),
+            number: parent.number.next(),
+            parent_hash: parent.hash,
+            timestamp: batch.timestamp,
+            l1_origin: tributary_protocol::block::L1BlockId {
+                hash: batch.epoch_hash,
+                number: batch.epoch_number,
+            },
+            sequence_number: 0,
+        }
+    }
+
+    fn span(fixture: &Fixture, epochs: &[u64]) -> Batch {
+        let batches: Vec<_> = (1..)
+            .zip(epochs)
+            .map(|(index, epoch)| SingularBatch {
+                timestamp: fixture.parent.timestamp + index * BLOCK_TIME,
+                ..fixture.next(*epoch)
+            })
+            .collect();
+        let parameters = SpanParameters::from(&*fixture.config);
+        let parameters = SpanParameters {
+            genesis_time: 0,
+            ..parameters
+        };
+        Batch::Span(SpanBatch::from_singular(&batches, 1, parameters).unwrap())
+    }
+
+    #[test]
+    fn nothing_counts_before_l1_has_passed_the_parents_origin_and_the_resume_point() {
+        let fixture = Fixture::new();
+        let draining = |resume_at, origin| stage(&fixture, resume_at, origin).is_draining(&fixture.parent);
+        assert!(BatchStage::new(fixture.config.clone(), L1BlockNumber(0)).is_draining(&fixture.parent));
+        assert!(draining(0, 10));
+        assert!(!draining(0, 11));
+        assert!(draining(13, 12));
+        assert!(!draining(13, 13));
+    }
+
+    #[test]
+    fn span_is_handed_out_block_by_block_each_on_the_one_before() {
+        let fixture = Fixture::new();
+        let mut stage = stage(&fixture, 0, 12);
+        let mut discards = Discards::default();
+        let epochs = [10, 10, 11];
+        stage.offer(span(&fixture, &epochs));
+        let mut parent = fixture.parent;
+        for (index, epoch) in epochs.into_iter().enumerate() {
+            let BatchOutput::Next(next) = stage.pull(&parent, &mut discards) else {
+                panic!("block {index} is next");
+            };
+            assert_eq!(next.batch.parent_hash, parent.hash);
+            assert_eq!(next.batch.epoch_hash, l1_hash(epoch));
+            assert_eq!(next.concluding, index == 2);
+            parent = child(&parent, &next.batch);
+        }
+        assert_eq!(stage.pull(&parent, &mut discards), BatchOutput::WantBatch);
+        assert_eq!(discards.counts().iter().count(), 0);
+    }
+
+    #[test]
+    fn refused_block_takes_the_rest_of_its_span_with_it() {
+        let fixture = Fixture::new();
+        let mut stage = stage(&fixture, 0, 12);
+        let mut discards = Discards::default();
+        // The last block is of epoch 12, whose time is long after the block's.
+        stage.offer(span(&fixture, &[10, 11, 12, 12]));
+        let mut parent = fixture.parent;
+        for _ in 0..2 {
+            let BatchOutput::Next(next) = stage.pull(&parent, &mut discards) else {
+                panic!("the first two blocks are valid");
+            };
+            parent = child(&parent, &next.batch);
+        }
+        assert_eq!(stage.pull(&parent, &mut discards), BatchOutput::Flush);
+        assert_eq!(discards.counts().get(R::BatchBeforeEpochTime), 1);
+        assert_eq!(stage.pull(&parent, &mut discards), BatchOutput::WantBatch);
+    }
+
+    #[test]
+    fn past_batch_is_skipped_and_wrong_one_flushes() {
+        let fixture = Fixture::new();
+        let mut stage = stage(&fixture, 0, 12);
+        let mut discards = Discards::default();
+        let offer = |stage: &mut BatchStage, discards: &mut Discards, timestamp| {
+            let batch = SingularBatch {
+                timestamp,
+                ..fixture.next(10)
+            };
+            stage.offer(Batch::Singular(batch));
+            stage.pull(&fixture.parent, discards)
+        };
+        assert_eq!(
+            offer(&mut stage, &mut discards, PARENT_TIME),
+            BatchOutput::WantBatch
+        );
+        assert_eq!(
+            offer(&mut stage, &mut discards, PARENT_TIME + 2 * BLOCK_TIME),
+            BatchOutput::Flush
+        );
+        assert!(matches!(
+            offer(&mut stage, &mut discards, PARENT_TIME + BLOCK_TIME),
+            BatchOutput::Next(_)
+        ));
+    }
+
+    #[test]
+    fn empty_batches_come_when_the_window_has_passed_and_not_before() {
+        let fixture = Fixture::new();
+        let window = fixture.config.seq_window_size;
+        let empty = |origin, parent: &L2BlockRef| {
+            let next = stage(&fixture, 0, origin).empty_batch(parent);
+            next.map(|next| (next.batch.epoch_number.0, next.batch.timestamp))
+        };
+        // Epoch 11 begins at the time of the next block, so that block must be the one that opens it.
+        assert_eq!(empty(10 + window, &fixture.parent), None);
+        assert_eq!(empty(11 + window, &fixture.parent), Some((11, PARENT_TIME + 2)));
+        // One block time earlier there is still room in epoch 10.
+        let earlier = L2BlockRef {
+            timestamp: PARENT_TIME - BLOCK_TIME,
+            ..fixture.parent
+        };
+        assert_eq!(empty(9 + window, &earlier), None);
+        assert_eq!(empty(10 + window, &earlier), Some((10, PARENT_TIME)));
+    }
+
+    #[test]
+    fn foreign_origin_is_noticed() {
+        let fixture = Fixture::new();
+        let stage = stage(&fixture, 0, 11);
+        assert_eq!(stage.foreign_epoch(&fixture.parent), None);
+        let mut parent = fixture.parent;
+        parent.l1_origin.hash.0[0] ^= 1;
+        assert_eq!(stage.foreign_epoch(&parent), Some(l1_block(10)));
+    }
+}

@@ -89,7 +89,7 @@ pub(super) fn l1_block(number: u64) -> L1BlockRef {
         hash: l1_hash(number),
         number: L1BlockNumber(number),
         parent_hash: l1_hash(number - 1),
-        timestamp: PARENT_TIME - 10 + (number - 10) * 12,
+        timestamp: PARENT_TIME - 10 + number * 12 - 120,
     }
 }
 

@@ -151,3 +151,147 @@ impl L1Retrieval {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{INBOX, L1_CHAIN_ID, TestNet, TestNetOptions, key};
+    use DiscardReason as R;
+    use alloy::signers::SignerSync;
+    use alloy_consensus::{
+        SignableTransaction, TxEip1559, TxEip2930, TxEip4844, TxEip4844Variant, TxEip7702, TxLegacy,
+    };
+
+    fn signed<T: SignableTransaction<alloy_primitives::Signature>>(transaction: T) -> TxEnvelope
+    where
+        TxEnvelope: From<alloy_consensus::Signed<T>>,
+    {
+        let signature = key("batcher")
+            .sign_hash_sync(&transaction.signature_hash())
+            .unwrap();
+        transaction.into_signed(signature).into()
+    }
+
+    /// Everything the stage has after reading one block with these transactions, and why the rest was dropped.
+    fn retrieve(
+        transactions: Vec<TxEnvelope>,
+        commitments_allowed: bool,
+    ) -> (Vec<Retrieved>, Vec<DiscardReason>) {
+        let net = TestNet::new(TestNetOptions::default());
+        net.l1.mine(transactions.into_iter().map(Into::into).collect());
+        let mut stage = L1Retrieval::new(INBOX, commitments_allowed);
+        let mut discards = Discards::default();
+        stage.load(&net.l1.head_block(), key("batcher").address(), &mut discards);
+        let mut retrieved = Vec::new();
+        loop {
+            match stage.pull() {
+                Retrieved::Exhausted => break,
+                Retrieved::Frames(frames) => retrieved.push(Retrieved::Frames(frames)),
+                need @ Retrieved::Need(_) => {
+                    assert_eq!(stage.pull(), need, "a request stays until it is answered");
+                    retrieved.push(need);
+                    stage.answer(DataAnswer::Refused, &mut discards);
+                }
+            }
+        }
+        let reasons = core::iter::from_fn(|| discards.take_listed()).map(|discarded| discarded.reason);
+        (retrieved, reasons.collect())
+    }
+
+    fn eip1559(to: TxKind, input: &'static [u8]) -> TxEnvelope {
+        signed(TxEip1559 {
+            chain_id: L1_CHAIN_ID,
+            to,
+            input: Bytes::from_static(input),
+            ..TxEip1559::default()
+        })
+    }
+
+    #[test]
+    fn calldata_of_types_0_to_2_is_read() {
+        let (to, input) = (TxKind::Call(INBOX), Bytes::from_static(b"\0frames"));
+        let legacy = TxLegacy {
+            chain_id: Some(L1_CHAIN_ID),
+            to,
+            input: input.clone(),
+            ..TxLegacy::default()
+        };
+        let eip2930 = TxEip2930 {
+            chain_id: L1_CHAIN_ID,
+            to,
+            input,
+            ..TxEip2930::default()
+        };
+        let transactions = [signed(legacy), signed(eip2930), eip1559(to, b"\0frames")];
+        let (retrieved, reasons) = retrieve(transactions.into(), true);
+        let frames = Retrieved::Frames(Bytes::from_static(b"frames"));
+        assert_eq!(retrieved, alloc::vec![frames; 3]);
+        assert_eq!(reasons, []);
+    }
+
+    #[test]
+    fn blobs_are_asked_for_and_their_calldata_is_ignored() {
+        let hashes = Vec::from([B256::repeat_byte(1), B256::repeat_byte(2)]);
+        let transaction: TxEip4844Variant = TxEip4844Variant::TxEip4844(TxEip4844 {
+            chain_id: L1_CHAIN_ID,
+            to: INBOX,
+            blob_versioned_hashes: hashes.clone(),
+            input: Bytes::from_static(b"\0frames"),
+            ..TxEip4844::default()
+        });
+        let (retrieved, _) = retrieve(Vec::from([signed(transaction)]), true);
+        assert!(matches!(
+            &retrieved[..],
+            [Retrieved::Need(DataRequest::Blobs { hashes: found, .. })] if *found == hashes
+        ));
+    }
+
+    #[test]
+    fn what_carries_no_batches_is_passed_over() {
+        let inbox = TxKind::Call(INBOX);
+        let eip7702 = TxEip7702 {
+            chain_id: L1_CHAIN_ID,
+            to: INBOX,
+            input: Bytes::from_static(b"\0frames"),
+            ..TxEip7702::default()
+        };
+        let commitment = b"\x01\x01\x00cert";
+        let cases = [
+            (signed(eip7702), true, &[R::BatcherTxType][..]),
+            (eip1559(TxKind::Create, b"\0frames"), true, &[]),
+            (eip1559(TxKind::Call(Address::ZERO), b"\0frames"), true, &[]),
+            (eip1559(inbox, b""), true, &[R::BatcherTxMalformed]),
+            (eip1559(inbox, b"\x02"), true, &[R::BatcherTxMalformed]),
+            (eip1559(inbox, b"\x01\x00keccak"), true, &[R::BatcherTxMalformed]),
+            (eip1559(inbox, commitment), false, &[R::CommitmentNotAllowed]),
+            (eip1559(inbox, commitment), true, &[R::CommitmentRefused]),
+        ];
+        for (transaction, commitments_allowed, expected) in cases {
+            let (_, reasons) = retrieve(Vec::from([transaction]), commitments_allowed);
+            assert_eq!(reasons, expected);
+        }
+    }
+
+    #[test]
+    fn blobs_give_their_frames_in_order_and_a_broken_one_nothing() {
+        let mut stage = L1Retrieval::new(INBOX, false);
+        let mut discards = Discards::default();
+        stage.pending.push_back(Pending::Request(DataRequest::Blobs {
+            hashes: Vec::new(),
+            l1_inclusion: L1BlockRef::default(),
+        }));
+        stage
+            .pending
+            .push_back(Pending::Frames(Bytes::from_static(b"after")));
+        let blobs = [&b"\0one"[..], b"", b"\0two"].map(Bytes::from_static);
+        stage.answer(DataAnswer::Data(blobs.into()), &mut discards);
+        for expected in [&b"one"[..], b"two", b"after"] {
+            assert_eq!(stage.pull(), Retrieved::Frames(Bytes::from_static(expected)));
+        }
+        assert_eq!(stage.pull(), Retrieved::Exhausted);
+        assert_eq!(discards.counts().get(R::PayloadMalformed), 1);
+        // An answer nobody asked for changes nothing.
+        stage.answer(DataAnswer::Refused, &mut discards);
+        assert_eq!(discards.counts().get(R::CommitmentRefused), 0);
+    }
+}

@@ -1,10 +1,8 @@
 //! A node that stops and starts again derives what one that never stopped derives.
 
 use super::*;
-use crate::driver::HaltCause;
+use crate::{driver::HaltCause, testing::channel_with};
 
-/// Two channels in one L1 block: the first has an invalid block in the middle, the second goes on from the block of deposits alone that
-/// takes its place.
 #[tokio::test(start_paused = true)]
 async fn restart_after_any_block_gives_the_same_chain() {
     let mut net = net_with_blocks(TestNetOptions::default(), 12);
@@ -20,6 +18,43 @@ async fn restart_after_any_block_gives_the_same_chain() {
         derive_blocks(&net, &follower, stop_after).await;
         derive(&net, &follower).await;
         assert_eq!(follower.chain(), expected, "stopped after {stop_after} blocks");
+    }
+}
+
+/// A batcher that knows how its invalid block will be replaced can go on from there in the same channel. The rest of that channel
+/// has been flushed; a node that restarts in between must not read it after all.
+#[tokio::test(start_paused = true)]
+async fn restart_does_not_bring_back_what_was_flushed() {
+    let mut net = net_with_blocks(TestNetOptions::default(), 4);
+    let mut batches: Vec<_> = (1..=2).map(|number| net.batch(number)).collect();
+    let unpayable = batches[1].transactions[0].clone();
+    batches[1].transactions.push(unpayable);
+    // What takes the place of block 2, as the batcher would find out.
+    let trial = net.follower();
+    let channel = channel_with(&net.batches_of(&batches, BatchKind::Singular));
+    let transaction = net.post_calldata(&frames(1, &channel, LARGE));
+    let before = net.l1.mine_empty(1).number;
+    net.l1.mine(Vec::from([transaction.into()]));
+    derive(&net, &trial).await;
+    let replaced = trial.chain()[2];
+    net.l1.reorg_to(before);
+
+    let mut next = net.batch(3);
+    next.parent_hash = replaced.hash;
+    next.transactions.clear();
+    batches.push(next);
+    let channel = channel_with(&net.batches_of(&batches, BatchKind::Singular));
+    let transaction = net.post_calldata(&frames(1, &channel, LARGE));
+    net.l1.mine(Vec::from([transaction.into()]));
+    let (expected, status) = derive_anew(&net).await;
+    assert_eq!(expected.len(), 3);
+    assert_eq!(expected[2], replaced);
+    assert_eq!(count(&status, DiscardReason::ChannelFlushed), 1);
+    for stop_after in 1..=2 {
+        let follower = net.follower();
+        derive_blocks(&net, &follower, stop_after).await;
+        derive(&net, &follower).await;
+        assert_eq!(follower.chain(), expected);
     }
 }
 

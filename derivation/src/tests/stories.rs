@@ -147,6 +147,29 @@ async fn new_batcher_counts_from_the_very_l1_block_that_names_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn configuration_changes_with_the_first_block_of_its_epoch() {
+    let mut net = TestNet::new(options());
+    let mut change: crate::driver::memory::MinedTransaction =
+        net.inbox_transaction(&key("owner"), Bytes::new()).into();
+    let gas_limit = 40_000_000;
+    change.logs = Vec::from([config_update(2, &[B256::from(U256::from(gas_limit))])]);
+    // From another contract it means nothing.
+    let mut foreign = config_update(2, &[B256::from(U256::from(1_000_000))]);
+    foreign.address = PORTAL;
+    change.logs.push(foreign);
+    net.l1.mine(Vec::from([change]));
+    net.l1.mine_empty(1);
+    build(&mut net, 5);
+    post(&mut net, 1, 1..=5, BatchKind::Span);
+    let follower = net.follower();
+    derive(&net, &follower).await;
+    let found: Vec<_> = (1..=5)
+        .map(|number| follower.block(L2BlockNumber(number)).unwrap().header.gas_limit)
+        .collect();
+    assert_eq!(found, [30_000_000, gas_limit, gas_limit, gas_limit, gas_limit]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn others_may_write_to_the_inbox_in_vain() {
     let mut net = net_with_blocks(options(), 4);
     let channel = net.channel(1..=4, BatchKind::Span);
