@@ -3,6 +3,9 @@
 //!
 //! To write the file anew: `REGENERATE=1 cargo test -p tributary-protocol --test attribution_vectors`.
 
+// Helpers of a test fail it by panicking.
+#![allow(clippy::unwrap_used)]
+
 use alloy_primitives::{Bytes, U256};
 use alloy_sol_types::SolError;
 use serde::{Deserialize, Serialize};

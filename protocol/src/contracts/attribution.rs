@@ -1,5 +1,8 @@
 //! The attribution contracts on L2.
 
+// `sol!` writes a constructor with one argument for each parameter of an event.
+#![allow(clippy::too_many_arguments)]
+
 use alloy_sol_types::sol;
 
 sol! {
