@@ -5,7 +5,7 @@
 //!                                            ^
 //!                                   settle: what the chain took, what a reorg gave back
 //! ```
-//! One lock around the [`queue`]; the chain is read outside it. What the builder executed stays known here until a block holds it,
+//! One lock around the queue; the chain is read outside it. What the builder executed stays known here until a block holds it,
 //! so that an abandoned block loses nothing: its transactions come again, first and in their order.
 
 mod block;
