@@ -8,6 +8,7 @@
 //! | [`FramesInOrder`]    | keeps frames of a channel that come early in a later transaction | Holocene: they are dropped       |
 //! | [`SpansAgree`]       | takes the new blocks of a span whose other blocks contradict the safe chain | the span is refused |
 //! | [`BatchesInOrder`]   | says "end of L1 block" for a refused span batch, skipping data | it is only that batch's end       |
+//! | [`BatchesInOrder`]   | lets a batch skip an epoch that is about to get an empty block, and resets over it | it is refused |
 //! | [`BatchesInOrder`]   | overwrites the parent hash of a singular batch before checking | the batch's own is checked        |
 
 use crate::{alt_da::Drained, providers::SafeChain};
@@ -131,8 +132,10 @@ impl<P: NextBatchProvider + OriginProvider + Send> NextBatchProvider for Batches
         if let Ok(Batch::Single(batch)) = &mut next {
             // Blocks out of a span have no parent hash of their own; kona has checked their span's.
             let is_singular = batch.parent_hash != B256::ZERO;
-            if is_singular && batch.parent_hash != parent.block_info.hash {
-                // kona then refuses it in the same place, for its epoch instead of its parent.
+            let has_other_parent = is_singular && batch.parent_hash != parent.block_info.hash;
+            let skips_epoch = batch.epoch_num > parent.l1_origin.number + 1;
+            if has_other_parent || skips_epoch {
+                // kona then refuses it in the same place, for the hash of its epoch.
                 batch.epoch_hash = B256::ZERO;
             }
         }
