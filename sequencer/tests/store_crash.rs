@@ -256,7 +256,7 @@ fn a_damaged_table_file_is_never_read_as_something_else() {
     for key in 0..keys {
         match snapshot.get(Table::Codes, &key.to_be_bytes()) {
             Ok(value) => assert_eq!(
-                value.as_ref().map(|value| value.as_ref()),
+                value.as_ref().map(AsRef::as_ref),
                 Some(noise(key).as_slice()),
                 "key {key}"
             ),

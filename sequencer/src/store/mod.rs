@@ -14,6 +14,7 @@
 //! - What is read back is checked (headers against their hash, trie nodes against what their parent says); a mismatch is
 //!   [`StoreError::Corrupt`], never an answer.
 
+mod batch;
 pub mod codec;
 mod fjall;
 mod memory;
