@@ -189,7 +189,7 @@ const fn finished(rest: &[u8]) -> Result<(), CertError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::{vec, vec::Vec};
+    use alloc::{string::String, vec, vec::Vec};
     use alloy_primitives::Bytes;
     use proptest::prelude::*;
 
@@ -395,6 +395,16 @@ mod tests {
             }),
             None
         );
+    }
+
+    #[test]
+    fn the_documented_certificate_has_its_form() {
+        let page = include_str!("../../docs/wire.md");
+        let (_, rest) = page.split_once("```vector eigenda-certificate\n").unwrap();
+        let digits: String = rest.split_once("```").unwrap().0.split_whitespace().collect();
+        let bytes = alloy_primitives::hex::decode(&digits).unwrap();
+        assert_eq!(check_form(&bytes), Ok(()));
+        assert!(check_form(&bytes[..bytes.len() - 1]).is_err());
     }
 
     /// Certificates from a live network, which are not kept here: a file of hex, `0x01 00 ‖ version ‖ RLP`.

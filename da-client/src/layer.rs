@@ -1,12 +1,16 @@
 //! The seam between those who need data availability and those who give it.
 
 use crate::verdict::Fetched;
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::Bytes;
 use core::{future::Future, pin::Pin, time::Duration};
 use tributary_protocol::{
     block::L1BlockNumber,
     commitment::{Commitment, CommitmentError, PayloadMismatch},
 };
+
+/// Longest payload, in bytes: the largest that fits into EigenDA's largest blob of 16 MiB. One limit for all layers, so that a
+/// channel may go to any of them.
+pub const PAYLOAD_SIZE_MAX: usize = 16_252_897;
 
 /// A future behind a pointer: which layer is used is chosen at run time.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -140,7 +144,7 @@ pub enum Unavailable {
         /// Endpoint.
         url: String,
         /// How they differ.
-        mismatch: PayloadMismatch,
+        mismatch: Box<PayloadMismatch>,
     },
     /// A commitment of a layer that is not configured.
     #[error("commitment {commitment} is of DA layer 0x{layer:02x}, which is not configured")]
@@ -158,13 +162,4 @@ pub enum Unavailable {
         /// What happened.
         reason: String,
     },
-}
-
-/// Hash of a payload a local commitment is to, for logs and file names.
-#[must_use]
-pub const fn payload_hash(commitment: &Commitment) -> Option<B256> {
-    match commitment {
-        Commitment::Local(local) => Some(local.payload_hash),
-        Commitment::Other { .. } => None,
-    }
 }

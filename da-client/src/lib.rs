@@ -22,5 +22,5 @@ pub mod proxy;
 pub mod server;
 
 #[cfg(feature = "std")]
-pub use layer::{BoxFuture, Capabilities, DaLayer, PutError, Unavailable};
+pub use layer::{BoxFuture, Capabilities, DaLayer, PAYLOAD_SIZE_MAX, PutError, Unavailable};
 pub use verdict::{DropReason, Fetched};

@@ -1,6 +1,7 @@
 //! A layer in memory, with faults on demand: for tests and the simulator.
 
 use crate::{
+    cert::local_verdict,
     layer::{BoxFuture, Capabilities, DaLayer, PutError, Unavailable},
     verdict::{DropReason, Fetched},
 };
@@ -72,6 +73,12 @@ impl MemoryLayer {
     }
 
     fn take_put(&self, payload: Bytes) -> Result<Commitment, PutError> {
+        if payload.len() > crate::PAYLOAD_SIZE_MAX {
+            return Err(PutError::TooLarge {
+                size: payload.len(),
+                max: crate::PAYLOAD_SIZE_MAX,
+            });
+        }
         let commitment = Commitment::local(&payload)?;
         let mut state = self.lock();
         if state.puts_to_fail > 0 {
@@ -97,6 +104,9 @@ impl MemoryLayer {
             state.gets_to_fail -= 1;
             return Err(no_answer("a fault was asked for"));
         }
+        if let Some(reason) = local_verdict(commitment) {
+            return Ok(Fetched::Drop(reason));
+        }
         if let Some(reason) = state.drops.get(&key) {
             return Ok(Fetched::Drop(*reason));
         }
@@ -106,7 +116,7 @@ impl MemoryLayer {
             Err(mismatch) => Err(Unavailable::WrongPayload {
                 commitment: key.clone(),
                 url: URL.to_owned(),
-                mismatch,
+                mismatch: Box::new(mismatch),
             }),
         }
     }
@@ -116,7 +126,7 @@ impl DaLayer for MemoryLayer {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             name: "memory",
-            payload_size_max: crate::server::PAYLOAD_SIZE_MAX,
+            payload_size_max: crate::PAYLOAD_SIZE_MAX,
         }
     }
 
@@ -134,5 +144,65 @@ impl DaLayer for MemoryLayer {
 
     fn health(&self) -> BoxFuture<'_, Result<(), Unavailable>> {
         Box::pin(async { Ok(()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const L1: L1BlockNumber = L1BlockNumber(1);
+
+    #[tokio::test]
+    async fn faults_come_as_asked_for_and_end() {
+        let layer = MemoryLayer::new();
+        let payload = Bytes::from_static(b"payload");
+        layer.fail_puts(1);
+        assert!(layer.put(payload.clone()).await.unwrap_err().is_retryable());
+        let commitment = layer.put(payload.clone()).await.unwrap();
+        layer.fail_gets(2);
+        for _ in 0..2 {
+            let answer = layer.get(&commitment, L1).await;
+            assert!(matches!(answer, Err(Unavailable::NoAnswer { .. })), "{answer:?}");
+        }
+        assert_eq!(
+            layer.get(&commitment, L1).await,
+            Ok(Fetched::Data(payload.clone()))
+        );
+        layer.replace_payload(&commitment, Bytes::from_static(b"pajload"));
+        let answer = layer.get(&commitment, L1).await;
+        assert!(
+            matches!(answer, Err(Unavailable::WrongPayload { .. })),
+            "{answer:?}"
+        );
+        layer.replace_payload(&commitment, payload.clone());
+        assert_eq!(layer.get(&commitment, L1).await, Ok(Fetched::Data(payload)));
+        layer.drop_commitment(&commitment, DropReason::BadEncoding);
+        assert_eq!(
+            layer.get(&commitment, L1).await,
+            Ok(Fetched::Drop(DropReason::BadEncoding))
+        );
+    }
+
+    #[tokio::test]
+    async fn it_judges_as_every_layer_does() {
+        let layer = MemoryLayer::new();
+        let commitment = Commitment::Other {
+            layer: 0,
+            bytes: Bytes::from_static(&[0xff]),
+        };
+        assert_eq!(
+            layer.get(&commitment, L1).await,
+            Ok(Fetched::Drop(DropReason::Parse))
+        );
+        let size = crate::PAYLOAD_SIZE_MAX + 1;
+        let error = layer.put(vec![0; size].into()).await.unwrap_err();
+        assert_eq!(
+            error,
+            PutError::TooLarge {
+                size,
+                max: crate::PAYLOAD_SIZE_MAX
+            }
+        );
     }
 }

@@ -7,21 +7,31 @@
 //! |---|---|
 //! | `POST /put`, `POST /put/` | body: payload; 200 with the commitment, `01 7a 00 ‖ hash ‖ size`, as raw bytes |
 //! | `POST /put?commitment_mode=standard` | the same without `01 7a` |
-//! | `GET /get/0x01 7a …`, `GET /get/0x00…?commitment_mode=standard` | 200 with the payload; 404 if it is not here; 500 if it is damaged |
+//! | `GET /get/0x017a00…`, `GET /get/0x00…?commitment_mode=standard` | 200 with the payload; `0x` may be left out |
 //! | `POST /put/{key}`, `GET /get/0x00…` | 403: keccak commitments are not served |
-//! | `GET /health`, `GET /config` | 200 |
+//! | `GET /health` | 200 |
+//! | `GET /config` | 200 with JSON: limits and APIs |
+//!
+//! | status | means |
+//! |---|---|
+//! | 400 | no commitment of ours, payload too long, a parameter that is not what it should be |
+//! | 404 | a payload that is not here; also an unknown route |
+//! | 405 | wrong method |
+//! | 429 | too many puts at once; `Retry-After` says when |
+//! | 500 | the disk does not do as told, or holds damaged bytes: never served |
+//!
+//! It never answers 418: what is not here may be elsewhere, and only the bytes themselves can be judged.
 
 mod disk;
+mod faults;
 mod routes;
 
 pub use disk::{DiskError, PayloadStore};
-pub use routes::{Fault, Faults, router};
+pub use faults::{Fault, Faults};
+pub use routes::router;
 
 use std::{net::SocketAddr, path::Path};
 use tokio::net::TcpListener;
-
-/// Longest payload: the largest that fits into EigenDA's largest blob of 16 MiB.
-pub const PAYLOAD_SIZE_MAX: usize = 16_252_897;
 
 /// Why the server does not run.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +56,7 @@ pub enum ServerError {
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
+    store: PayloadStore,
     router: axum::Router,
 }
 
@@ -74,8 +85,25 @@ impl Server {
             .map_err(|source| ServerError::Listen { address, source })?;
         Ok(Self {
             listener,
-            router: router(store, faults).merge(extra),
+            router: router(store.clone(), faults).merge(extra),
+            store,
         })
+    }
+
+    /// Serves these routes too: health and metrics are the caller's.
+    ///
+    /// # Panics
+    /// If a route is there already.
+    #[must_use]
+    pub fn merge(mut self, routes: axum::Router) -> Self {
+        self.router = self.router.merge(routes);
+        self
+    }
+
+    /// The payloads it serves; tells `/readyz` what is wrong with them.
+    #[must_use]
+    pub const fn store(&self) -> &PayloadStore {
+        &self.store
     }
 
     /// The address it listens on.
