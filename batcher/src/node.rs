@@ -51,6 +51,8 @@ pub struct SyncStatus {
     pub head_l1: L1BlockRef,
     /// Latest L2 block the node has.
     pub unsafe_l2: L2BlockRef,
+    /// Latest L2 block that a second executor confirmed; nothing above it may be posted.
+    pub cross_unsafe_l2: L2BlockRef,
     /// Latest L2 block derived from L1.
     pub safe_l2: L2BlockRef,
     /// Latest L2 block derived from finalized L1.

@@ -98,3 +98,30 @@ fn failed(error: &eyre::Report) -> ExitCode {
     }
     ExitCode::FAILURE
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn flags_and_help_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_settings_files_in_deploy_fit_every_role() {
+        let networks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/networks");
+        for network in ["devnet", "sepolia"] {
+            let file = networks.join(network).join("tributary.toml");
+            for role in ["da", "sequencer", "follower", "batcher", "proposer", "indexer"] {
+                let args = ["tributary", role, "--config"].map(OsString::from);
+                let args: Vec<OsString> = args.into_iter().chain([file.clone().into()]).collect();
+                let command = settings::with_file_defaults(Cli::command(), &args).unwrap();
+                command
+                    .try_get_matches_from(args)
+                    .unwrap_or_else(|error| panic!("{network} {role}: {error}"));
+            }
+        }
+    }
+}
