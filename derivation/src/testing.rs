@@ -340,13 +340,19 @@ impl TestNet {
     /// A driver that derives into `engine`.
     #[must_use]
     pub fn driver(&self, engine: &MemoryEngine) -> Driver {
+        self.driver_with(engine, DriverSettings::default())
+    }
+
+    /// A driver that derives into `engine` at another pace.
+    #[must_use]
+    pub fn driver_with(&self, engine: &MemoryEngine, settings: DriverSettings) -> Driver {
         Driver::new(
             self.config.clone(),
             self.l1_config.clone(),
             Arc::new(self.l1.clone()),
             self.da.clone(),
             Arc::new(engine.clone()),
-            DriverSettings::default(),
+            settings,
         )
     }
 
@@ -358,7 +364,17 @@ impl TestNet {
     /// # Panics
     /// If the driver's task does.
     pub async fn derive(&self, engine: &MemoryEngine) -> Result<DerivationStatus, HaltCause> {
-        let driver = self.driver(engine);
+        self.run_until_caught_up(self.driver(engine)).await
+    }
+
+    /// Runs a driver until L1 has nothing more, and stops it.
+    ///
+    /// # Errors
+    /// When derivation halts.
+    ///
+    /// # Panics
+    /// If the driver's task does.
+    pub async fn run_until_caught_up(&self, driver: Driver) -> Result<DerivationStatus, HaltCause> {
         let mut status = driver.status();
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(driver.run(shutdown.clone()));

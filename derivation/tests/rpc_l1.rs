@@ -1,4 +1,5 @@
 //! L1 servers as they are: honest, confused, slow, broken. Whatever they answer, it is the right block or an error.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 use alloy::{
     consensus::{SignableTransaction, TxEip1559, transaction::SignerRecoverable},

@@ -6,7 +6,7 @@ use crate::{
     pipeline::{NothingToReject, ResetCause},
 };
 use tributary_da_client::Unavailable;
-use tributary_protocol::block::{L1BlockId, L2BlockNumber, L2BlockRef};
+use tributary_protocol::block::{L1BlockId, L2BlockId, L2BlockNumber};
 
 /// Why derivation waits. Each is asked again until it has an answer; none can make derivation skip anything.
 #[derive(Debug, thiserror::Error)]
@@ -64,12 +64,12 @@ pub enum HaltCause {
     #[error(transparent)]
     NothingToReject(#[from] NothingToReject),
     /// The engine made another block than the next one.
-    #[error("the engine made block {found:?} after {parent:?}")]
+    #[error("the engine made block {hash} at height {number} after block {after}", hash = found.hash, number = found.number, after = parent.hash)]
     NotNext {
         /// The block it was to follow.
-        parent: L2BlockRef,
+        parent: L2BlockId,
         /// The block made.
-        found: L2BlockRef,
+        found: L2BlockId,
     },
     /// The engine lacks a block of the safe chain.
     #[error("the engine has no block {0} of the safe chain")]

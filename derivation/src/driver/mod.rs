@@ -13,6 +13,7 @@ use core::{future::Future, pin::Pin};
 mod data;
 mod engine;
 mod error;
+mod follow_l1;
 mod l1_source;
 pub mod memory;
 mod restart;

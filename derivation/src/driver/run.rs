@@ -1,7 +1,7 @@
 //! The loop: step, fetch what is asked for, apply what comes out; wait and ask again when something fails.
 
 use super::{
-    Applied, ApplyError, Cause, Engine, L1Source, L1Tag,
+    Applied, ApplyError, Cause, Engine, L1Source,
     data::fetch_data,
     error::{HaltCause, Interrupt, StallCause},
     restart::find_restart,
@@ -9,42 +9,39 @@ use super::{
     status::{DerivationStatus, Stall},
 };
 use crate::{
-    fork_choice::next_finalized_head,
     l1_block::L1Block,
     pipeline::{Pipeline, ResetCause, Step},
-    stages::{attributes_queue::DerivedAttributes, batch_stage::SafeBlock, l1_traversal::L1Reorg},
+    stages::{attributes_queue::DerivedAttributes, batch_stage::SafeBlock},
 };
 use alloc::{collections::VecDeque, sync::Arc};
-use core::time::Duration;
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tributary_da_client::DaLayer;
 use tributary_protocol::{
-    block::{L1BlockId, L1BlockNumber, L1BlockRef, L2BlockNumber, L2BlockRef},
+    block::{L1BlockId, L2BlockNumber, L2BlockRef},
     config::{L1ChainConfig, RollupConfig},
 };
 
-/// L1 blocks kept in memory. Epochs of the blocks derived lie as far back as the batcher takes to post; what is no longer here is
-/// fetched again. A mainnet block with receipts is about 2 MB.
-const CACHED_L1_BLOCKS: usize = 32;
-
-/// While there are L1 blocks left to read, the heads of L1 are only asked for this often.
-const HEADS_REFRESH: Duration = Duration::from_secs(10);
+/// Derived blocks after which the engine is told that they are safe even though their span goes on. Telling it is a durable write, as
+/// dear as committing a block; what it has not been told is derived again after a restart.
+const UNTOLD_BLOCKS_MAX: u32 = 64;
 
 /// The driver of one chain.
 pub struct Driver {
-    config: Arc<RollupConfig>,
-    l1_config: Arc<L1ChainConfig>,
-    l1: Arc<dyn L1Source>,
-    da: Arc<dyn DaLayer>,
-    engine: Arc<dyn Engine>,
-    settings: DriverSettings,
-    status: watch::Sender<DerivationStatus>,
-    pipeline: Option<Pipeline>,
+    pub(super) config: Arc<RollupConfig>,
+    pub(super) l1_config: Arc<L1ChainConfig>,
+    pub(super) l1: Arc<dyn L1Source>,
+    pub(super) da: Arc<dyn DaLayer>,
+    pub(super) engine: Arc<dyn Engine>,
+    pub(super) settings: DriverSettings,
+    pub(super) status: watch::Sender<DerivationStatus>,
+    pub(super) pipeline: Option<Pipeline>,
     /// True once the pipeline no longer stands on L1 as it is.
-    must_restart: bool,
-    recent: VecDeque<Arc<L1Block>>,
-    heads_refreshed: Option<Instant>,
+    pub(super) must_restart: bool,
+    /// Derived blocks the engine does not know to be safe: how many, the last, and the L1 block it was derived from.
+    untold: Option<(u32, L2BlockRef, L1BlockId)>,
+    pub(super) recent: VecDeque<Arc<L1Block>>,
+    pub(super) heads_refreshed: Option<Instant>,
 }
 
 impl core::fmt::Debug for Driver {
@@ -58,7 +55,7 @@ impl core::fmt::Debug for Driver {
 
 /// What a turn of the loop came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Turn {
+pub(super) enum Turn {
     Moved,
     /// L1 has nothing more for now.
     CaughtUp,
@@ -85,6 +82,7 @@ impl Driver {
             status: watch::Sender::default(),
             pipeline: None,
             must_restart: true,
+            untold: None,
             recent: VecDeque::new(),
             heads_refreshed: None,
         }
@@ -144,7 +142,17 @@ impl Driver {
         let Some(pipeline) = &mut self.pipeline else {
             return Ok(Turn::Moved);
         };
-        match pipeline.step() {
+        let step = pipeline.step();
+        match step {
+            Step::Progress | Step::Discarded(_) | Step::Attributes(_) => {}
+            // What comes next may take a while, or come from another L1 block.
+            _ => self.tell_safe().await?,
+        }
+        self.carry_out(step).await
+    }
+
+    async fn carry_out(&mut self, step: Step) -> Result<Turn, Interrupt> {
+        match step {
             Step::Progress => Ok(Turn::Moved),
             Step::Discarded(discarded) => {
                 tracing::info!(
@@ -158,7 +166,9 @@ impl Driver {
             Step::NeedL1Block(number) => self.read_l1_block(number).await,
             Step::NeedData(request) => {
                 let answer = fetch_data(&*self.da, &request).await?;
-                pipeline.provide_data(answer);
+                if let Some(pipeline) = &mut self.pipeline {
+                    pipeline.provide_data(answer);
+                }
                 Ok(Turn::Moved)
             }
             Step::NeedSafeBlock(number) => self.read_safe_block(number).await,
@@ -201,102 +211,6 @@ impl Driver {
         Ok(())
     }
 
-    async fn read_l1_block(&mut self, number: L1BlockNumber) -> Result<Turn, Interrupt> {
-        if !self.is_readable(number) || self.heads_are_stale() {
-            self.refresh_heads(number).await?;
-        }
-        if !self.is_readable(number) {
-            return Ok(Turn::CaughtUp);
-        }
-        let Some(block) = self.l1.block_by_number(number).await? else {
-            // The head we know of is gone; ask for it again.
-            self.heads_refreshed = None;
-            self.status.send_modify(|status| status.head_l1 = None);
-            return Ok(Turn::CaughtUp);
-        };
-        if let Some(pipeline) = &mut self.pipeline {
-            pipeline.provide_l1_block(&block).map_err(Interrupt::Reset)?;
-        }
-        self.recent.push_back(Arc::new(block));
-        if self.recent.len() > CACHED_L1_BLOCKS {
-            self.recent.pop_front();
-        }
-        Ok(Turn::Moved)
-    }
-
-    /// True if the L1 block at `number` exists, as far as we know, and is deep enough to be read.
-    fn is_readable(&self, number: L1BlockNumber) -> bool {
-        let depth = self.settings.l1_confirmations;
-        let head = self.status.borrow().head_l1;
-        head.is_some_and(|head| number.0.saturating_add(depth) <= head.number.0)
-    }
-
-    fn heads_are_stale(&self) -> bool {
-        self.heads_refreshed
-            .is_none_or(|refreshed| refreshed.elapsed() >= HEADS_REFRESH)
-    }
-
-    /// Asks L1 for its heads, and whether the block read last is still there if nothing follows it.
-    async fn refresh_heads(&mut self, next: L1BlockNumber) -> Result<(), Interrupt> {
-        let head = self.l1.head(L1Tag::Latest).await?;
-        self.heads_refreshed = Some(Instant::now());
-        if head == self.status.borrow().head_l1 {
-            return Ok(());
-        }
-        let safe = self.l1.head(L1Tag::Safe).await?;
-        let finalized = self.l1.head(L1Tag::Finalized).await?;
-        self.status.send_modify(|status| {
-            status.head_l1 = head;
-            status.safe_l1 = safe;
-            status.finalized_l1 = finalized;
-        });
-        if !self.is_readable(next) {
-            self.check_origin().await?;
-        }
-        if let Some(finalized) = finalized {
-            self.finalize(finalized).await?;
-        }
-        Ok(())
-    }
-
-    /// Whether the block read last is still on L1. A server that does not have it (yet) says nothing about it.
-    async fn check_origin(&self) -> Result<(), Interrupt> {
-        let Some(origin) = self.pipeline.as_ref().and_then(Pipeline::origin) else {
-            return Ok(());
-        };
-        self.check_canonical(origin.id()).await.map(|_| ())
-    }
-
-    /// Asks L1 about a block we have read. False if it has none at that height; a reset if it has another one.
-    async fn check_canonical(&self, id: L1BlockId) -> Result<bool, Interrupt> {
-        match self.l1.block_ref(id.number).await? {
-            None => Ok(false),
-            Some(block) if block.hash == id.hash => Ok(true),
-            Some(block) => Err(Interrupt::Reset(ResetCause::L1Reorg(L1Reorg {
-                number: id.number,
-                expected: id.hash,
-                found: block.hash,
-            }))),
-        }
-    }
-
-    /// Moves the finalized head to what was derived up to L1's finalized block.
-    async fn finalize(&self, finalized: L1BlockRef) -> Result<(), Interrupt> {
-        let Some(derivation) = self.engine.safe_head_at(finalized.number).await? else {
-            return Ok(());
-        };
-        let heads = self.engine.heads().await?;
-        let Some(head) = next_finalized_head(&heads, &derivation) else {
-            return Ok(());
-        };
-        if self.check_canonical(derivation.l1).await? {
-            self.engine.set_finalized(head).await?;
-            let heads = self.engine.heads().await?;
-            self.status.send_modify(|status| status.heads = heads);
-        }
-        Ok(())
-    }
-
     async fn read_safe_block(&mut self, number: L2BlockNumber) -> Result<Turn, Interrupt> {
         let missing = || HaltCause::MissingBlock(number);
         let reference = self.engine.block_ref(number).await?.ok_or_else(missing)?;
@@ -310,29 +224,12 @@ impl Driver {
         Ok(Turn::Moved)
     }
 
-    async fn read_epoch(&mut self, id: L1BlockId) -> Result<Turn, Interrupt> {
-        let cached = self.recent.iter().find(|block| block.hash() == id.hash).cloned();
-        let block = match cached {
-            Some(block) => block,
-            None => match self.l1.block_by_hash(id.hash).await? {
-                Some(block) => Arc::new(block),
-                None => {
-                    self.check_canonical(id).await?;
-                    return Err(StallCause::UnknownL1Block(id).into());
-                }
-            },
-        };
-        if let Some(pipeline) = &mut self.pipeline {
-            pipeline.provide_epoch(&block).map_err(HaltCause::from)?;
-        }
-        Ok(Turn::Moved)
-    }
-
     async fn apply(&mut self, derived: DerivedAttributes) -> Result<Turn, Interrupt> {
         let DerivedAttributes {
             attributes,
             parent,
             derived_from,
+            concluding,
             ..
         } = derived;
         let applied = match self.engine.apply(attributes, parent).await {
@@ -347,13 +244,11 @@ impl Driver {
             consolidated,
         } = applied;
         if block.parent_hash != parent.hash || block.number != parent.number.next() {
-            return Err(HaltCause::NotNext { parent, found: block }.into());
-        }
-        // After a restart the first blocks are derived a second time; they are safe already.
-        if block.number > self.status.borrow().heads.safe_head.number {
-            self.engine.set_safe(block, derived_from.id()).await?;
-            let heads = self.engine.heads().await?;
-            self.status.send_modify(|status| status.heads = heads);
+            return Err(HaltCause::NotNext {
+                parent: parent.id(),
+                found: block.id(),
+            }
+            .into());
         }
         if let Some(pipeline) = &mut self.pipeline {
             pipeline.confirm(block, system_config);
@@ -366,7 +261,27 @@ impl Driver {
             consolidated,
             "derived"
         );
+        // After a restart the first blocks are derived a second time; they are safe already.
+        if block.number > self.status.borrow().heads.safe_head.number {
+            let count = self.untold.map_or(0, |(count, ..)| count) + 1;
+            self.untold = Some((count, block, derived_from.id()));
+            if concluding || count >= UNTOLD_BLOCKS_MAX {
+                self.tell_safe().await?;
+            }
+        }
         Ok(Turn::Moved)
+    }
+
+    /// Makes what has been derived the safe head.
+    async fn tell_safe(&mut self) -> Result<(), Interrupt> {
+        let Some((_, block, derived_from)) = self.untold else {
+            return Ok(());
+        };
+        self.engine.set_safe(block, derived_from).await?;
+        self.untold = None;
+        let heads = self.engine.heads().await?;
+        self.status.send_modify(|status| status.heads = heads);
+        Ok(())
     }
 
     fn reject(&mut self, parent: &L2BlockRef, cause: &Cause) -> Result<Turn, Interrupt> {
@@ -419,6 +334,8 @@ impl Driver {
     fn forget(&mut self, cause: &ResetCause) {
         tracing::warn!(target: "derivation", cause = with_causes(cause), "resetting");
         self.must_restart = true;
+        // It may be of an L1 block that is no more; if not, it is derived again.
+        self.untold = None;
         self.recent.clear();
         self.heads_refreshed = None;
         self.status.send_modify(|status| {

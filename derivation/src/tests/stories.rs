@@ -302,3 +302,92 @@ async fn finalized_head_follows_finalized_l1() {
     assert_eq!(status.heads.safe_head.number.0, 9);
     assert_eq!(follower.current_heads(), status.heads);
 }
+
+#[tokio::test(start_paused = true)]
+async fn confirmations_keep_derivation_behind_the_head() {
+    let mut net = net_with_blocks(options(), 3);
+    post(&mut net, 1, 1..=3, BatchKind::Span);
+    let derive = async |net: &TestNet| {
+        let follower = net.follower();
+        let settings = crate::driver::DriverSettings {
+            l1_confirmations: 2,
+            ..Default::default()
+        };
+        let driver = net.driver_with(&follower, settings);
+        net.run_until_caught_up(driver).await.unwrap();
+        follower.current_heads().safe_head.number.0
+    };
+    net.l1.mine_empty(1);
+    assert_eq!(derive(&net).await, 0);
+    net.l1.mine_empty(1);
+    assert_eq!(derive(&net).await, 3);
+}
+
+/// The pipeline repeats a question until it is answered, and takes no other answer.
+#[test]
+fn pipeline_asks_until_it_is_answered() {
+    use crate::{
+        pipeline::{Pipeline, ResetCause, Step},
+        reset::ResetPoint,
+    };
+    let mut net = net_with_blocks(options(), 1);
+    post(&mut net, 1, 1..=1, BatchKind::Singular);
+    let genesis = net.config.genesis.clone();
+    let mut pipeline = Pipeline::new(
+        net.config.clone(),
+        net.l1_config.clone(),
+        &ResetPoint {
+            safe_head: net.sequencer.chain()[0],
+            system_config: genesis.system_config,
+            resume_at: genesis.l1.number,
+            l1_start: genesis.l1,
+            l1_system_config: genesis.system_config,
+        },
+    );
+    let l1_block = |number| {
+        net.l1
+            .block(tributary_protocol::block::L1BlockNumber(number))
+            .unwrap()
+    };
+    let question = |pipeline: &mut Pipeline| loop {
+        match pipeline.step() {
+            Step::Progress | Step::Discarded(_) => {}
+            step => break step,
+        }
+    };
+    for number in 0..=7 {
+        for _ in 0..2 {
+            let expected = Step::NeedL1Block(tributary_protocol::block::L1BlockNumber(number));
+            assert_eq!(question(&mut pipeline), expected);
+        }
+        if number > 0 {
+            let wrong = pipeline.provide_l1_block(&l1_block(number - 1));
+            assert!(matches!(wrong, Err(ResetCause::L1Reorg(_))));
+        }
+        pipeline.provide_l1_block(&l1_block(number)).unwrap();
+    }
+    let expected = Step::NeedEpoch(net.sequencer.chain()[1].l1_origin);
+    assert_eq!(question(&mut pipeline), expected);
+    pipeline.provide_epoch(&l1_block(5)).unwrap();
+    assert_eq!(question(&mut pipeline), expected);
+    pipeline
+        .provide_epoch(&l1_block(expected_number(&expected)))
+        .unwrap();
+    let attributes = question(&mut pipeline);
+    assert!(matches!(&attributes, Step::Attributes(derived) if derived.concluding && !derived.deposits_only));
+    assert_eq!(question(&mut pipeline), attributes);
+    pipeline.reject().unwrap();
+    let Step::Attributes(derived) = question(&mut pipeline) else {
+        panic!("deposits alone are offered");
+    };
+    assert!(derived.deposits_only);
+    assert_eq!(derived.attributes.transactions.len(), 1);
+    assert!(pipeline.reject().is_err());
+}
+
+fn expected_number(step: &crate::pipeline::Step) -> u64 {
+    match step {
+        crate::pipeline::Step::NeedEpoch(id) => id.number.0,
+        other => panic!("{other:?} asks for no epoch"),
+    }
+}

@@ -1,0 +1,144 @@
+//! The driver's view of L1: the next block when there is one, epochs again when they are needed, heads and reorgs.
+
+use super::{
+    L1Tag,
+    error::{HaltCause, Interrupt, StallCause},
+    run::{Driver, Turn},
+};
+use crate::{
+    fork_choice::next_finalized_head,
+    l1_block::L1Block,
+    pipeline::{Pipeline, ResetCause},
+    stages::l1_traversal::L1Reorg,
+};
+use alloc::sync::Arc;
+use core::time::Duration;
+use tokio::time::Instant;
+use tributary_protocol::block::{L1BlockId, L1BlockNumber, L1BlockRef};
+
+/// L1 blocks kept in memory. Epochs of the blocks derived lie as far back as the batcher takes to post; what is no longer here is
+/// fetched again. A mainnet block with receipts is about 2 MB.
+const CACHED_L1_BLOCKS: usize = 32;
+
+/// While there are L1 blocks left to read, the heads of L1 are only asked for this often.
+const HEADS_REFRESH: Duration = Duration::from_secs(10);
+
+impl Driver {
+    pub(super) async fn read_l1_block(&mut self, number: L1BlockNumber) -> Result<Turn, Interrupt> {
+        if !self.is_readable(number) || self.heads_are_stale() {
+            self.refresh_heads(number).await?;
+        }
+        if !self.is_readable(number) {
+            return Ok(Turn::CaughtUp);
+        }
+        let Some(block) = self.l1.block_by_number(number).await? else {
+            // The head we know of is gone; ask for it again.
+            self.heads_refreshed = None;
+            self.status.send_modify(|status| status.head_l1 = None);
+            return Ok(Turn::CaughtUp);
+        };
+        if let Some(pipeline) = &mut self.pipeline {
+            pipeline.provide_l1_block(&block).map_err(Interrupt::Reset)?;
+        }
+        self.remember(Arc::new(block));
+        Ok(Turn::Moved)
+    }
+
+    fn remember(&mut self, block: Arc<L1Block>) {
+        self.recent.push_back(block);
+        if self.recent.len() > CACHED_L1_BLOCKS {
+            self.recent.pop_front();
+        }
+    }
+
+    /// True if the L1 block at `number` exists, as far as we know, and is deep enough to be read.
+    fn is_readable(&self, number: L1BlockNumber) -> bool {
+        let depth = self.settings.l1_confirmations;
+        let head = self.status.borrow().head_l1;
+        head.is_some_and(|head| number.0.saturating_add(depth) <= head.number.0)
+    }
+
+    fn heads_are_stale(&self) -> bool {
+        self.heads_refreshed
+            .is_none_or(|refreshed| refreshed.elapsed() >= HEADS_REFRESH)
+    }
+
+    /// Asks L1 for its heads, and whether the block read last is still there if nothing follows it.
+    async fn refresh_heads(&mut self, next: L1BlockNumber) -> Result<(), Interrupt> {
+        let head = self.l1.head(L1Tag::Latest).await?;
+        self.heads_refreshed = Some(Instant::now());
+        if head == self.status.borrow().head_l1 {
+            return Ok(());
+        }
+        let safe = self.l1.head(L1Tag::Safe).await?;
+        let finalized = self.l1.head(L1Tag::Finalized).await?;
+        self.status.send_modify(|status| {
+            status.head_l1 = head;
+            status.safe_l1 = safe;
+            status.finalized_l1 = finalized;
+        });
+        if !self.is_readable(next) {
+            self.check_origin().await?;
+        }
+        if let Some(finalized) = finalized {
+            self.finalize(finalized).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the block read last is still on L1. A server that does not have it (yet) says nothing about it.
+    async fn check_origin(&self) -> Result<(), Interrupt> {
+        let Some(origin) = self.pipeline.as_ref().and_then(Pipeline::origin) else {
+            return Ok(());
+        };
+        self.check_canonical(origin.id()).await.map(|_| ())
+    }
+
+    /// Asks L1 about a block we have read. False if it has none at that height; a reset if it has another one.
+    async fn check_canonical(&self, id: L1BlockId) -> Result<bool, Interrupt> {
+        match self.l1.block_ref(id.number).await? {
+            None => Ok(false),
+            Some(block) if block.hash == id.hash => Ok(true),
+            Some(block) => Err(Interrupt::Reset(ResetCause::L1Reorg(L1Reorg {
+                number: id.number,
+                expected: id.hash,
+                found: block.hash,
+            }))),
+        }
+    }
+
+    /// Moves the finalized head to what was derived up to L1's finalized block.
+    async fn finalize(&self, finalized: L1BlockRef) -> Result<(), Interrupt> {
+        let Some(derivation) = self.engine.safe_head_at(finalized.number).await? else {
+            return Ok(());
+        };
+        let heads = self.engine.heads().await?;
+        let Some(head) = next_finalized_head(&heads, &derivation) else {
+            return Ok(());
+        };
+        if self.check_canonical(derivation.l1).await? {
+            self.engine.set_finalized(head).await?;
+            let heads = self.engine.heads().await?;
+            self.status.send_modify(|status| status.heads = heads);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn read_epoch(&mut self, id: L1BlockId) -> Result<Turn, Interrupt> {
+        let cached = self.recent.iter().find(|block| block.hash() == id.hash).cloned();
+        let block = match cached {
+            Some(block) => block,
+            None => match self.l1.block_by_hash(id.hash).await? {
+                Some(block) => Arc::new(block),
+                None => {
+                    self.check_canonical(id).await?;
+                    return Err(StallCause::UnknownL1Block(id).into());
+                }
+            },
+        };
+        if let Some(pipeline) = &mut self.pipeline {
+            pipeline.provide_epoch(&block).map_err(HaltCause::from)?;
+        }
+        Ok(Turn::Moved)
+    }
+}
