@@ -42,13 +42,21 @@ impl ChainIdentity {
             Side::L1 => (rollup.l1_chain_id, rollup.genesis.l1.hash),
             Side::L2 => (rollup.l2_chain_id, rollup.genesis.l2.hash),
         };
-        Self { side, chain_id, genesis }
+        Self {
+            side,
+            chain_id,
+            genesis,
+        }
     }
 }
 
 impl fmt::Display for ChainIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} chain {} with genesis {}", self.side, self.chain_id, self.genesis)
+        write!(
+            f,
+            "{} chain {} with genesis {}",
+            self.side, self.chain_id, self.genesis
+        )
     }
 }
 
@@ -72,7 +80,9 @@ pub enum IndexerError {
         source: sqlx::migrate::MigrateError,
     },
     /// The database holds another chain.
-    #[error("database {path} is of {found}, rollup.json says {expected}: choose another file, or delete this one")]
+    #[error(
+        "database {path} is of {found}, rollup.json says {expected}: choose another file, or delete this one"
+    )]
     OtherChain {
         /// The file.
         path: PathBuf,

@@ -70,12 +70,19 @@ impl Facts {
     /// What keeps the indexer from being ready, one sentence each.
     pub(crate) fn causes(&self) -> Vec<String> {
         let da = (self.da != Check::Unknown).then(|| self.da.cause("da")).flatten();
-        let checks = [self.node.cause("node"), self.l1.cause("l1"), da, self.database.cause("database")];
+        let checks = [
+            self.node.cause("node"),
+            self.l1.cause("l1"),
+            da,
+            self.database.cause("database"),
+        ];
         let lags = [
             ("l2", self.l2_progress, L2_LAG_BLOCKS_MAX),
             ("l1", self.l1_progress, L1_LAG_BLOCKS_MAX),
         ];
-        let lags = lags.into_iter().filter(|(_, progress, max)| progress.lag_blocks() > *max);
+        let lags = lags
+            .into_iter()
+            .filter(|(_, progress, max)| progress.lag_blocks() > *max);
         let lags = lags.map(|(side, progress, max)| {
             let Progress { indexed, head } = progress;
             format!("lag: {side} is indexed to block {indexed} of {head}, at most {max} behind is ready")
@@ -109,13 +116,22 @@ mod tests {
             l1: Check::Working,
             da: Check::Unknown,
             database: Check::Working,
-            l2_progress: Progress { indexed: 1, head: 1 + L2_LAG_BLOCKS_MAX + 1 },
-            l1_progress: Progress { indexed: 1, head: 1 + L1_LAG_BLOCKS_MAX },
+            l2_progress: Progress {
+                indexed: 1,
+                head: 1 + L2_LAG_BLOCKS_MAX + 1,
+            },
+            l1_progress: Progress {
+                indexed: 1,
+                head: 1 + L1_LAG_BLOCKS_MAX,
+            },
         };
         let causes = facts.causes();
         assert_eq!(causes.len(), 2, "{causes:?}");
         assert_eq!(causes[0], "node: connection refused");
-        assert!(causes[1].starts_with("lag: l2 is indexed to block 1 of 62"), "{causes:?}");
+        assert!(
+            causes[1].starts_with("lag: l2 is indexed to block 1 of 62"),
+            "{causes:?}"
+        );
     }
 
     #[test]

@@ -170,11 +170,17 @@ impl Rpc {
     pub(crate) async fn receipts(&self, block: &RpcBlock) -> Result<Vec<RpcReceipt>, RpcError> {
         let method = "eth_getBlockReceipts";
         let receipts: Option<Vec<RpcReceipt>> = self.call(method, (block.hash,)).await?;
-        let receipts = receipts.ok_or(RpcError::Missing { method, block: block.hash })?;
+        let receipts = receipts.ok_or(RpcError::Missing {
+            method,
+            block: block.hash,
+        })?;
         let belongs = receipts.len() == block.transactions.len()
-            && receipts.iter().zip(&block.transactions).all(|(receipt, transaction)| {
-                receipt.block_hash == block.hash && receipt.transaction_hash == transaction.hash
-            });
+            && receipts
+                .iter()
+                .zip(&block.transactions)
+                .all(|(receipt, transaction)| {
+                    receipt.block_hash == block.hash && receipt.transaction_hash == transaction.hash
+                });
         if belongs {
             Ok(receipts)
         } else {

@@ -52,7 +52,10 @@ pub(crate) fn span_frames(first: u64, last: u64, max_frame_size: usize) -> (Vec<
     append_batch(&mut stream, &batch);
     let compressed = Bytes::from(compress(Compression::brotli(5), &stream));
     let id = ChannelId(first.to_be_bytes().repeat(2).try_into().unwrap());
-    (split_into_frames(id, &compressed, max_frame_size).unwrap(), batch.len())
+    (
+        split_into_frames(id, &compressed, max_frame_size).unwrap(),
+        batch.len(),
+    )
 }
 
 /// A payload with one whole channel.
@@ -104,7 +107,14 @@ pub(crate) struct SimTx {
 
 impl SimChain {
     fn new(side: &'static str, chain_id: u64, first: u64, timestamp: u64, block_time: u64) -> Self {
-        let mut chain = Self { side, chain_id, first, timestamp, block_time, ..Self::default() };
+        let mut chain = Self {
+            side,
+            chain_id,
+            first,
+            timestamp,
+            block_time,
+            ..Self::default()
+        };
         chain.push(0, &[]);
         chain
     }
@@ -136,12 +146,17 @@ impl SimChain {
             "timestamp": format!("0x{:x}", self.timestamp + self.block_time * self.blocks.len() as u64),
             "gasUsed": format!("0x{:x}", 21_000 * transactions.len()), "logsBloom": format!("0x{}", "ff".repeat(256)), "transactions": shown,
         });
-        self.blocks.push(SimBlock { header, receipts: receipts.into(), hash: block_hash });
+        self.blocks.push(SimBlock {
+            header,
+            receipts: receipts.into(),
+            hash: block_hash,
+        });
     }
 
     /// Drops the blocks above `number`.
     pub(crate) fn truncate(&mut self, number: u64) {
-        self.blocks.truncate(usize::try_from(number - self.first + 1).unwrap());
+        self.blocks
+            .truncate(usize::try_from(number - self.first + 1).unwrap());
     }
 
     pub(crate) fn head(&self) -> u64 {
@@ -154,7 +169,8 @@ impl SimChain {
 
     fn at(&self, number: &str) -> Option<&SimBlock> {
         let number = u64::from_str_radix(number.trim_start_matches("0x"), 16).ok()?;
-        self.blocks.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
+        self.blocks
+            .get(usize::try_from(number.checked_sub(self.first)?).ok()?)
     }
 
     fn reference(&self, number: u64) -> Value {
@@ -195,7 +211,9 @@ async fn serve_rpc(chain: Arc<Mutex<SimChain>>) -> (String, JoinHandle<()>) {
         let id = &request["id"];
         Json(match chain.lock().answer(method, &request["params"]) {
             Ok(result) => json!({"jsonrpc": "2.0", "id": id, "result": result}),
-            Err(message) => json!({"jsonrpc": "2.0", "id": id, "error": {"code": -32000, "message": message}}),
+            Err(message) => {
+                json!({"jsonrpc": "2.0", "id": id, "error": {"code": -32000, "message": message}})
+            }
         })
     }
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -238,7 +256,13 @@ impl World {
         let rollup = rollup();
         let time = rollup.genesis.l2_time;
         let l1 = SimChain::new("l1", rollup.l1_chain_id, rollup.genesis.l1.number.0, time, 2);
-        let l2 = SimChain::new("l2", rollup.l2_chain_id, rollup.genesis.l2.number.0, time, rollup.block_time);
+        let l2 = SimChain::new(
+            "l2",
+            rollup.l2_chain_id,
+            rollup.genesis.l2.number.0,
+            time,
+            rollup.block_time,
+        );
         let (l1, l2) = (Arc::new(Mutex::new(l1)), Arc::new(Mutex::new(l2)));
         let (l1_url, l1_server) = serve_rpc(Arc::clone(&l1)).await;
         let (node_url, l2_server) = serve_rpc(Arc::clone(&l2)).await;
@@ -334,7 +358,9 @@ pub(crate) fn registering_tx(payee: Address) -> SimTx {
         from: Address::repeat_byte(9),
         to: ATTRIBUTION_REGISTRY,
         input: Bytes::from(payee.to_vec()),
-        logs: [1, 2].map(|index| (ATTRIBUTION_REGISTRY, event(index).encode_log_data())).to_vec(),
+        logs: [1, 2]
+            .map(|index| (ATTRIBUTION_REGISTRY, event(index).encode_log_data()))
+            .to_vec(),
     }
 }
 
@@ -362,6 +388,8 @@ pub(crate) fn recording_tx(ids: core::ops::RangeInclusive<u64>) -> SimTx {
         from: Address::repeat_byte(9),
         to: ATTRIBUTION_LEDGER,
         input: Bytes::from(ids.start().to_be_bytes().to_vec()),
-        logs: ids.map(|id| (ATTRIBUTION_LEDGER, event(id).encode_log_data())).collect(),
+        logs: ids
+            .map(|id| (ATTRIBUTION_LEDGER, event(id).encode_log_data()))
+            .collect(),
     }
 }

@@ -21,7 +21,9 @@ pub(crate) struct ReadLimits {
 
 impl Default for ReadLimits {
     fn default() -> Self {
-        Self { decoded_size_max: MAX_RLP_BYTES_PER_CHANNEL }
+        Self {
+            decoded_size_max: MAX_RLP_BYTES_PER_CHANNEL,
+        }
     }
 }
 
@@ -107,7 +109,10 @@ pub(crate) fn read_channel(
     if has_gap {
         return None;
     }
-    let compressed: Vec<u8> = frames.iter().flat_map(|frame| frame.data.iter().copied()).collect();
+    let compressed: Vec<u8> = frames
+        .iter()
+        .flat_map(|frame| frame.data.iter().copied())
+        .collect();
     Some(summarise(compressed.into(), rollup, limits))
 }
 
@@ -160,7 +165,12 @@ fn block_number(timestamp: u64, rollup: &RollupConfig) -> Option<u64> {
     if elapsed.checked_rem(rollup.block_time)? != 0 {
         return None;
     }
-    rollup.genesis.l2.number.0.checked_add(elapsed / rollup.block_time)
+    rollup
+        .genesis
+        .l2
+        .number
+        .0
+        .checked_add(elapsed / rollup.block_time)
 }
 
 #[cfg(test)]
@@ -192,14 +202,20 @@ mod tests {
         for missing in 0..frames.len() {
             let mut some = frames.clone();
             some.remove(missing);
-            assert_eq!(read_channel(some, &rollup(), ReadLimits::default()), None, "without frame {missing}");
+            assert_eq!(
+                read_channel(some, &rollup(), ReadLimits::default()),
+                None,
+                "without frame {missing}"
+            );
         }
     }
 
     #[test]
     fn decompression_stops_at_the_limit() {
         let (frames, raw_bytes) = span_frames(3, 7, 1_000);
-        let limits = ReadLimits { decoded_size_max: raw_bytes - 1 };
+        let limits = ReadLimits {
+            decoded_size_max: raw_bytes - 1,
+        };
         let summary = read_channel(frames, &rollup(), limits).unwrap();
         assert_eq!(summary.blocks, None);
         assert!(summary.cause.is_some());
@@ -207,7 +223,8 @@ mod tests {
 
     #[test]
     fn only_whole_blocks_have_numbers() {
-        let rollup = rollup();
+        let mut rollup = rollup();
+        rollup.block_time = 2;
         let time = rollup.genesis.l2_time;
         assert_eq!(block_number(time, &rollup), Some(0));
         assert_eq!(block_number(time + 3 * rollup.block_time, &rollup), Some(3));

@@ -10,7 +10,8 @@ use alloy::{
 use tributary_protocol::{
     attribution::RecordShares,
     contracts::{
-        ATTRIBUTION_LEDGER, ATTRIBUTION_REGISTRY, IAttributionLedger as Ledger, IAttributionRegistry as Registry,
+        ATTRIBUTION_LEDGER, ATTRIBUTION_REGISTRY, IAttributionLedger as Ledger,
+        IAttributionRegistry as Registry,
     },
     l1_info::L1Info,
 };
@@ -198,21 +199,30 @@ fn party(log: &RpcLog, topic: B256) -> Option<Option<PartyRow>> {
         Registry::ModelRegistered::SIGNATURE_HASH => {
             decode::<Registry::ModelRegistered>(log).map(|event| row("model", event.model, event.owner, None))
         }
-        Registry::ModelOwnerChanged::SIGNATURE_HASH => {
-            decode::<Registry::ModelOwnerChanged>(log).map(|event| row("model", event.model, event.owner, None))
-        }
+        Registry::ModelOwnerChanged::SIGNATURE_HASH => decode::<Registry::ModelOwnerChanged>(log)
+            .map(|event| row("model", event.model, event.owner, None)),
         Registry::AdapterRegistered::SIGNATURE_HASH => decode::<Registry::AdapterRegistered>(log)
             .map(|event| row("adapter", event.adapter, event.owner, Some(event.model))),
         Registry::AdapterOwnerChanged::SIGNATURE_HASH => decode::<Registry::AdapterOwnerChanged>(log)
             .map(|event| row("adapter", event.adapter, event.owner, None)),
         Registry::ContributionRegistered::SIGNATURE_HASH => decode::<Registry::ContributionRegistered>(log)
-            .map(|event| row("contribution", event.contribution, event.payee, Some(event.datanet))),
-        Registry::ContributionPayeeChanged::SIGNATURE_HASH => decode::<Registry::ContributionPayeeChanged>(log)
-            .map(|event| row("contribution", event.contribution, event.payee, None)),
+            .map(|event| {
+                row(
+                    "contribution",
+                    event.contribution,
+                    event.payee,
+                    Some(event.datanet),
+                )
+            }),
+        Registry::ContributionPayeeChanged::SIGNATURE_HASH => {
+            decode::<Registry::ContributionPayeeChanged>(log)
+                .map(|event| row("contribution", event.contribution, event.payee, None))
+        }
         Registry::GatewayRegistered::SIGNATURE_HASH => decode::<Registry::GatewayRegistered>(log)
             .map(|event| row("gateway", event.gateway, event.payee, None)),
-        Registry::PlatformPayeeChanged::SIGNATURE_HASH => decode::<Registry::PlatformPayeeChanged>(log)
-            .map(|event| row("platform", 0, event.payee, None)),
+        Registry::PlatformPayeeChanged::SIGNATURE_HASH => {
+            decode::<Registry::PlatformPayeeChanged>(log).map(|event| row("platform", 0, event.payee, None))
+        }
         _ => return None,
     })
 }
@@ -264,10 +274,22 @@ mod tests {
         let Some(Said::Record(record)) = read_log(&log, B256::repeat_byte(1)) else {
             panic!("not a record");
         };
-        assert_eq!((record.id, record.log_index, record.fee), (7, 4, U256::from(1_000)));
-        let parts = (record.platform, record.gateway_part, record.model, record.adapter_part);
+        assert_eq!(
+            (record.id, record.log_index, record.fee),
+            (7, 4, U256::from(1_000))
+        );
+        let parts = (
+            record.platform,
+            record.gateway_part,
+            record.model,
+            record.adapter_part,
+        );
         assert_eq!(parts, (100, 200, 300, 150));
-        let share = ShareRow { contribution: 9, weight: 5, amount: 250 };
+        let share = ShareRow {
+            contribution: 9,
+            weight: 5,
+            amount: 250,
+        };
         assert_eq!(record.shares, [share]);
     }
 
@@ -287,11 +309,23 @@ mod tests {
     #[test]
     fn a_new_payee_replaces_the_old() {
         let payee = Address::repeat_byte(3);
-        let event = Registry::ContributionPayeeChanged { contribution: 5, payee };
+        let event = Registry::ContributionPayeeChanged {
+            contribution: 5,
+            payee,
+        };
         let log = log(ATTRIBUTION_REGISTRY, &event, 2);
         let Some(Said::Party(party)) = read_log(&log, B256::ZERO) else {
             panic!("not a party");
         };
-        assert_eq!(party, PartyRow { kind: "contribution", id: 5, log_index: 2, address: payee, parent: None });
+        assert_eq!(
+            party,
+            PartyRow {
+                kind: "contribution",
+                id: 5,
+                log_index: 2,
+                address: payee,
+                parent: None
+            }
+        );
     }
 }

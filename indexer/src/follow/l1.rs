@@ -1,7 +1,8 @@
 //! Follows L1: every block, for the batcher's transactions in it.
 
 use super::{
-    BLOCKS_PER_TICK, FETCHES_AT_ONCE, FollowError, Pace, check_identity, fork_below_tip, l2::gauge, linked, wait,
+    BLOCKS_PER_TICK, FETCHES_AT_ONCE, FollowError, Pace, check_identity, fork_below_tip, l2::gauge, linked,
+    wait,
 };
 use crate::{
     clock::unix_now_secs,
@@ -30,7 +31,11 @@ pub(crate) struct L1Follower {
 
 impl L1Follower {
     /// Ticks until told to end, or until it cannot go on.
-    pub(crate) async fn run(mut self, interval: Duration, shutdown: CancellationToken) -> Result<(), IndexerError> {
+    pub(crate) async fn run(
+        mut self,
+        interval: Duration,
+        shutdown: CancellationToken,
+    ) -> Result<(), IndexerError> {
         loop {
             // A tick that is dropped halfway has committed a whole number of writes.
             let result = tokio::select! {
@@ -70,10 +75,17 @@ impl L1Follower {
             return Ok(Pace::Again);
         }
         let added = self.add_blocks(tip, head).await?;
-        let progress = Progress { indexed: tip.number + added, head };
+        let progress = Progress {
+            indexed: tip.number + added,
+            head,
+        };
         self.health.update(|facts| facts.l1_progress = progress);
         gauge("l1", progress);
-        Ok(if added > 0 && progress.lag_blocks() > 0 { Pace::Again } else { Pace::Wait })
+        Ok(if added > 0 && progress.lag_blocks() > 0 {
+            Pace::Again
+        } else {
+            Pace::Wait
+        })
     }
 
     /// Adds what follows the tip, and says how many blocks that were.
@@ -88,7 +100,9 @@ impl L1Follower {
         let blocks = linked(tip.hash, fetched, |(block, _)| block);
         let first_batcher = self.rollup.genesis.system_config.batcher_address;
         let mut batcher = self.store.batcher().await?.unwrap_or(first_batcher);
-        let rows = blocks.iter().map(|(block, receipts)| self.row(block, receipts, &mut batcher));
+        let rows = blocks
+            .iter()
+            .map(|(block, receipts)| self.row(block, receipts, &mut batcher));
         let rows: Vec<L1BlockRow> = rows.collect();
         if !rows.is_empty() {
             self.store.append_l1_blocks(&rows).await?;
@@ -120,6 +134,10 @@ async fn fetch(
     let Some(block) = rpc.block(number).await? else {
         return Ok(None);
     };
-    let receipts = if may_matter(rollup, &block) { rpc.receipts(&block).await? } else { Vec::new() };
+    let receipts = if may_matter(rollup, &block) {
+        rpc.receipts(&block).await?
+    } else {
+        Vec::new()
+    };
     Ok(Some((block, receipts)))
 }

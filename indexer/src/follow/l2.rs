@@ -1,6 +1,8 @@
 //! Follows the node: its blocks, receipts and heads.
 
-use super::{BLOCKS_PER_TICK, FETCHES_AT_ONCE, FollowError, Pace, check_identity, fork_below_tip, linked, wait};
+use super::{
+    BLOCKS_PER_TICK, FETCHES_AT_ONCE, FollowError, Pace, check_identity, fork_below_tip, linked, wait,
+};
 use crate::{
     clock::unix_now_secs,
     decode::{BlockRow, block_row},
@@ -27,7 +29,11 @@ pub(crate) struct L2Follower {
 
 impl L2Follower {
     /// Ticks until told to end, or until it cannot go on.
-    pub(crate) async fn run(mut self, interval: Duration, shutdown: CancellationToken) -> Result<(), IndexerError> {
+    pub(crate) async fn run(
+        mut self,
+        interval: Duration,
+        shutdown: CancellationToken,
+    ) -> Result<(), IndexerError> {
         loop {
             // A tick that is dropped halfway has committed a whole number of writes.
             let result = tokio::select! {
@@ -71,7 +77,11 @@ impl L2Follower {
         self.store.set_heads(&status, unix_now_secs()).await?;
         let indexed = tip.number + added;
         self.report(Progress { indexed, head });
-        Ok(if added > 0 && indexed < head { Pace::Again } else { Pace::Wait })
+        Ok(if added > 0 && indexed < head {
+            Pace::Again
+        } else {
+            Pace::Wait
+        })
     }
 
     /// Adds what follows the tip, and says how many blocks that were.
@@ -85,7 +95,10 @@ impl L2Follower {
         // A hole means that the chain got shorter meanwhile.
         let fetched = fetched.into_iter().map_while(|block| block).collect();
         let blocks = linked(tip.hash, fetched, |(block, _)| block);
-        let rows: Vec<BlockRow> = blocks.iter().map(|(block, receipts)| block_row(block, receipts)).collect();
+        let rows: Vec<BlockRow> = blocks
+            .iter()
+            .map(|(block, receipts)| block_row(block, receipts))
+            .collect();
         if !rows.is_empty() {
             self.store.append_blocks(&rows).await?;
             count(&rows);

@@ -9,6 +9,8 @@
 pub(crate) mod l1;
 pub(crate) mod l2;
 pub(crate) mod payloads;
+#[cfg(test)]
+mod tests;
 
 use crate::{
     error::{ChainIdentity, IndexerError, Side},
@@ -17,8 +19,8 @@ use crate::{
 };
 use alloy::primitives::B256;
 use core::time::Duration;
-use tributary_protocol::config::RollupConfig;
 use tokio_util::sync::CancellationToken;
+use tributary_protocol::config::RollupConfig;
 
 /// Most blocks fetched and committed at a time: enough to catch up at some thousand blocks per second, and what one transaction and
 /// one answer's worth of memory hold of full blocks.
@@ -92,7 +94,13 @@ async fn check_identity(rpc: &Rpc, side: Side, rollup: &RollupConfig) -> Result<
 
 /// The highest block that database and endpoint share, if it is not the tip: everything above it was abandoned. `head` is the number
 /// of the endpoint's head; an endpoint that is merely behind has abandoned nothing.
-async fn fork_below_tip(rpc: &Rpc, store: &Store, side: Side, tip: BlockId, head: u64) -> Result<Option<u64>, FollowError> {
+async fn fork_below_tip(
+    rpc: &Rpc,
+    store: &Store,
+    side: Side,
+    tip: BlockId,
+    head: u64,
+) -> Result<Option<u64>, FollowError> {
     let height = tip.number.min(head);
     if height < store.genesis(side).number || agree(rpc, store, side, height).await? {
         return Ok(None);
@@ -128,7 +136,11 @@ async fn common_ancestor(rpc: &Rpc, store: &Store, side: Side, differing: u64) -
 async fn other_genesis(rpc: &Rpc, side: Side, genesis: BlockId) -> Result<FollowError, FollowError> {
     let chain_id = rpc.chain_id().await?;
     let found = rpc.hash_at(genesis.number).await?.unwrap_or_default();
-    let identity = |genesis| ChainIdentity { side, chain_id, genesis };
+    let identity = |genesis| ChainIdentity {
+        side,
+        chain_id,
+        genesis,
+    };
     Ok(FollowError::OtherEndpoint {
         expected: identity(genesis.hash),
         found: identity(found),

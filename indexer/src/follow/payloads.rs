@@ -37,7 +37,11 @@ pub(crate) struct PayloadReader {
 
 impl PayloadReader {
     /// Ticks until told to end, or until the database fails.
-    pub(crate) async fn run(self, interval: Duration, shutdown: CancellationToken) -> Result<(), IndexerError> {
+    pub(crate) async fn run(
+        self,
+        interval: Duration,
+        shutdown: CancellationToken,
+    ) -> Result<(), IndexerError> {
         loop {
             // A tick that is dropped halfway has committed a whole number of writes.
             let result = tokio::select! {
@@ -62,7 +66,12 @@ impl PayloadReader {
 
     /// Fetches and reads the payloads whose turn it is.
     pub(crate) async fn tick(&self) -> Result<Pace, FollowError> {
-        let pending = self.store.pending_payloads(unix_now_secs(), PAYLOADS_PER_TICK).await?;
+        self.tick_at(unix_now_secs()).await
+    }
+
+    /// As [`Self::tick`], at a time given in unix seconds.
+    pub(super) async fn tick_at(&self, now: i64) -> Result<Pace, FollowError> {
+        let pending = self.store.pending_payloads(now, PAYLOADS_PER_TICK).await?;
         let fetched = join_all(pending.iter().map(|batch| self.fetch(batch))).await;
         for (batch, payload) in pending.iter().zip(fetched) {
             let (frames, outcome) = match &payload {
@@ -70,10 +79,16 @@ impl PayloadReader {
                 Err(outcome) => (Vec::new(), outcome.clone()),
             };
             let bytes = payload.as_ref().ok().map(|bytes| (bytes, &frames[..]));
-            self.store.save_payload(batch.number, bytes, &outcome, unix_now_secs()).await?;
+            self.store
+                .save_payload(batch.number, bytes, &outcome, now)
+                .await?;
             log_outcome(batch.number, &outcome);
         }
-        Ok(if pending.is_empty() { Pace::Wait } else { Pace::Again })
+        Ok(if pending.is_empty() {
+            Pace::Wait
+        } else {
+            Pace::Again
+        })
     }
 
     async fn fetch(&self, batch: &PendingPayload) -> Result<Bytes, PayloadOutcome> {
@@ -81,9 +96,12 @@ impl PayloadReader {
             return Ok(bytes.clone());
         }
         let Some(commitment) = &batch.commitment else {
-            return Err(PayloadOutcome::Invalid("there is neither a payload nor a commitment".to_owned()));
+            return Err(PayloadOutcome::Invalid(
+                "there is neither a payload nor a commitment".to_owned(),
+            ));
         };
-        let fetched = match tokio::time::timeout(FETCH_TIMEOUT, self.da.get(commitment, batch.l1_block)).await {
+        let fetched = match tokio::time::timeout(FETCH_TIMEOUT, self.da.get(commitment, batch.l1_block)).await
+        {
             Ok(Ok(fetched)) => Ok(fetched),
             Ok(Err(unavailable)) => Err(unavailable.to_string()),
             Err(_) => Err(format!("the DA layer did not answer within {FETCH_TIMEOUT:?}")),
@@ -91,7 +109,9 @@ impl PayloadReader {
         self.health.update(|facts| facts.da = Check::of(&fetched));
         match fetched {
             Ok(Fetched::Data(payload)) => Ok(payload),
-            Ok(Fetched::Drop(reason)) => Err(PayloadOutcome::Invalid(Unreadable::Refused(reason).to_string())),
+            Ok(Fetched::Drop(reason)) => {
+                Err(PayloadOutcome::Invalid(Unreadable::Refused(reason).to_string()))
+            }
             Err(cause) => Err(PayloadOutcome::Unavailable(cause)),
         }
     }
@@ -113,7 +133,10 @@ impl PayloadReader {
             completes.extend(others);
             summary = Some(summary.unwrap_or_default().join(channel));
         }
-        let outcome = summary.map_or(PayloadOutcome::Partial, |summary| PayloadOutcome::Read { summary, completes });
+        let outcome = summary.map_or(PayloadOutcome::Partial, |summary| PayloadOutcome::Read {
+            summary,
+            completes,
+        });
         Ok((frames, outcome))
     }
 

@@ -34,12 +34,21 @@ pub(super) struct BatchJson {
 impl From<BatchRow> for BatchJson {
     fn from(row: BatchRow) -> Self {
         let l1_fee_wei_per_record = row.l1_fee_wei_per_record().map(|wei| wei.to_string());
-        Self { row, l1_fee_wei_per_record }
+        Self {
+            row,
+            l1_fee_wei_per_record,
+        }
     }
 }
 
-pub(super) async fn list(State(state): State<AppState>, query: ListQuery) -> Result<Json<BatchList>, Problem> {
-    let filter = BatchFilter { after: query.after, status: query.status };
+pub(super) async fn list(
+    State(state): State<AppState>,
+    query: ListQuery,
+) -> Result<Json<BatchList>, Problem> {
+    let filter = BatchFilter {
+        after: query.after,
+        status: query.status,
+    };
     let rows = state.store.batches(filter, query.limit).await?;
     let is_full = rows.len() == query.limit as usize;
     let next_after = rows.last().filter(|_| is_full).map(|row| row.number);
@@ -47,12 +56,18 @@ pub(super) async fn list(State(state): State<AppState>, query: ListQuery) -> Res
     Ok(Json(BatchList { batches, next_after }))
 }
 
-pub(super) async fn one(State(state): State<AppState>, Path(text): Path<String>) -> Result<Json<BatchJson>, Problem> {
+pub(super) async fn one(
+    State(state): State<AppState>,
+    Path(text): Path<String>,
+) -> Result<Json<BatchJson>, Problem> {
     Ok(Json(find(&state, &text).await?.into()))
 }
 
 /// The bytes as posted: what stands on the DA layer, or the calldata.
-pub(super) async fn raw(State(state): State<AppState>, Path(text): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn raw(
+    State(state): State<AppState>,
+    Path(text): Path<String>,
+) -> Result<Response, Problem> {
     let row = find(&state, &text).await?;
     if let Some(bytes) = state.store.payload(row.number).await? {
         let name = format!("attachment; filename=\"batch-{}.bin\"", row.number);
@@ -70,20 +85,29 @@ pub(super) async fn raw(State(state): State<AppState>, Path(text): Path<String>)
     })
 }
 
-pub(super) async fn by_block(State(state): State<AppState>, Path(text): Path<String>) -> Result<Json<BatchJson>, Problem> {
+pub(super) async fn by_block(
+    State(state): State<AppState>,
+    Path(text): Path<String>,
+) -> Result<Json<BatchJson>, Problem> {
     let block = number("block", &text)?;
     if let Some(row) = state.store.batch_of_block(block).await? {
         return Ok(Json(row.into()));
     }
     let heads = state.store.heads().await?;
     let head = heads.unsafe_head.map_or(0, |head| head.number);
-    Err(if block == state.rollup.genesis.l2.number.0.try_into().unwrap_or(0) {
-        Problem::not_found(format!("L2 block {block} is genesis, which is never posted"))
-    } else if block <= head {
-        Problem::not_yet(format!("L2 block {block} is in no posted batch that has been read"))
-    } else {
-        Problem::not_yet(format!("L2 block {block} does not exist yet; the unsafe head is {head}"))
-    })
+    Err(
+        if block == state.rollup.genesis.l2.number.0.try_into().unwrap_or(0) {
+            Problem::not_found(format!("L2 block {block} is genesis, which is never posted"))
+        } else if block <= head {
+            Problem::not_yet(format!(
+                "L2 block {block} is in no posted batch that has been read"
+            ))
+        } else {
+            Problem::not_yet(format!(
+                "L2 block {block} does not exist yet; the unsafe head is {head}"
+            ))
+        },
+    )
 }
 
 async fn find(state: &AppState, text: &str) -> Result<BatchRow, Problem> {

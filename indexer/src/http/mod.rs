@@ -6,6 +6,8 @@ mod problem;
 mod query;
 mod records;
 mod status;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use problem::Problem;
 pub(crate) use query::number;
@@ -45,8 +47,13 @@ pub(crate) struct AppState {
 }
 
 /// Serves until told to end.
-pub(crate) async fn serve(listener: TcpListener, state: AppState, shutdown: CancellationToken) -> Result<(), IndexerError> {
-    let server = axum::serve(listener, router(state)).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+pub(crate) async fn serve(
+    listener: TcpListener,
+    state: AppState,
+    shutdown: CancellationToken,
+) -> Result<(), IndexerError> {
+    let server =
+        axum::serve(listener, router(state)).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let drained = async {
         shutdown.cancelled().await;
         tokio::time::sleep(DRAIN_TIMEOUT).await;

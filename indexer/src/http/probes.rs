@@ -31,14 +31,36 @@ pub(super) async fn livez() -> &'static str {
 pub(super) async fn readyz(State(state): State<AppState>) -> impl IntoResponse {
     // The database is asked on the spot: its state is otherwise known only from the last write.
     if let Err(error) = state.store.heads().await {
-        state.health.update(|facts| facts.database = Check::Failing(error.to_string()));
+        state
+            .health
+            .update(|facts| facts.database = Check::Failing(error.to_string()));
     }
     let facts = state.health.facts();
     let causes = facts.causes();
     let ready = causes.is_empty();
-    let Facts { node, l1, da, database, l2_progress, l1_progress } = facts;
-    let body = Readiness { ready, causes, node, l1, da, database, l2_progress, l1_progress };
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let Facts {
+        node,
+        l1,
+        da,
+        database,
+        l2_progress,
+        l1_progress,
+    } = facts;
+    let body = Readiness {
+        ready,
+        causes,
+        node,
+        l1,
+        da,
+        database,
+        l2_progress,
+        l1_progress,
+    };
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     (status, Json(body))
 }
 

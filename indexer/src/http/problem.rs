@@ -20,12 +20,22 @@ pub(crate) struct Problem {
 
 impl Problem {
     const fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: String) -> Self {
-        Self { kind, title, status: status.as_u16(), detail }
+        Self {
+            kind,
+            title,
+            status: status.as_u16(),
+            detail,
+        }
     }
 
     /// Something in the request is not what it should be; `detail` names it and what was found.
     pub(crate) const fn bad_request(detail: String) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "/problems/bad-request", "The request is not understood", detail)
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "/problems/bad-request",
+            "The request is not understood",
+            detail,
+        )
     }
 
     /// There is no such thing.
@@ -35,7 +45,12 @@ impl Problem {
 
     /// It will be there, but is not yet.
     pub(crate) const fn not_yet(detail: String) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "/problems/not-yet", "Not there yet", detail)
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "/problems/not-yet",
+            "Not there yet",
+            detail,
+        )
     }
 
     /// The payload is on a DA layer that does not give it now.
@@ -87,7 +102,10 @@ impl IntoResponse for Problem {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         }

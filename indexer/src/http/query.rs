@@ -49,7 +49,9 @@ impl ListQuery {
                 }
             };
             if is_repeated {
-                return Err(Problem::bad_request(format!("parameter {name} is given more than once")));
+                return Err(Problem::bad_request(format!(
+                    "parameter {name} is given more than once"
+                )));
             }
         }
         Ok(Self {
@@ -66,7 +68,10 @@ pub(crate) fn number(name: &str, value: &str) -> Result<i64, Problem> {
     let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
     let parsed = value.parse().ok().filter(|_| digits);
     parsed.ok_or_else(|| {
-        Problem::bad_request(format!("{name} is {value:?}, expected a whole number from 0 to {}", i64::MAX))
+        Problem::bad_request(format!(
+            "{name} is {value:?}, expected a whole number from 0 to {}",
+            i64::MAX
+        ))
     })
 }
 
@@ -81,7 +86,10 @@ fn list_limit(value: &str) -> Result<u32, Problem> {
 fn one_status(value: &str) -> Result<&'static str, Problem> {
     let known = STATUSES.into_iter().find(|status| *status == value);
     known.ok_or_else(|| {
-        Problem::bad_request(format!("status is {value:?}, expected one of {}", STATUSES.join(", ")))
+        Problem::bad_request(format!(
+            "status is {value:?}, expected one of {}",
+            STATUSES.join(", ")
+        ))
     })
 }
 
@@ -90,16 +98,30 @@ mod tests {
     use super::*;
 
     fn parse(pairs: &[(&str, &str)]) -> Result<ListQuery, String> {
-        let pairs: Vec<_> = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let pairs: Vec<_> = pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         ListQuery::parse(&pairs).map_err(|problem| problem.detail().to_owned())
     }
 
     #[test]
     fn what_is_not_said_has_a_default() {
-        let expected = ListQuery { after: 0, limit: LIMIT_DEFAULT, status: None };
+        let expected = ListQuery {
+            after: 0,
+            limit: LIMIT_DEFAULT,
+            status: None,
+        };
         assert_eq!(parse(&[]), Ok(expected));
-        let expected = ListQuery { after: 7, limit: 1_000, status: Some("safe") };
-        assert_eq!(parse(&[("after", "7"), ("limit", "1000"), ("status", "safe")]), Ok(expected));
+        let expected = ListQuery {
+            after: 7,
+            limit: 1_000,
+            status: Some("safe"),
+        };
+        assert_eq!(
+            parse(&[("after", "7"), ("limit", "1000"), ("status", "safe")]),
+            Ok(expected)
+        );
     }
 
     #[test]
@@ -113,13 +135,21 @@ mod tests {
             ("limit", "0", "limit is 0, expected 1 to 1000"),
             ("limit", "1001", "limit is 1001, expected 1 to 1000"),
             ("limit", "99999999999", "limit is 99999999999"),
-            ("status", "gone", "status is \"gone\", expected one of submitted, safe"),
+            (
+                "status",
+                "gone",
+                "status is \"gone\", expected one of submitted, safe",
+            ),
             ("page", "2", "unknown parameter \"page\""),
         ];
         for (name, value, expected) in cases {
             let detail = parse(&[(name, value)]).unwrap_err();
             assert!(detail.starts_with(expected), "{name}={value}: {detail}");
         }
-        assert!(parse(&[("limit", "1"), ("limit", "2")]).unwrap_err().contains("more than once"));
+        assert!(
+            parse(&[("limit", "1"), ("limit", "2")])
+                .unwrap_err()
+                .contains("more than once")
+        );
     }
 }

@@ -34,7 +34,10 @@ pub(crate) struct ProgressReport {
 
 impl From<Progress> for ProgressReport {
     fn from(progress: Progress) -> Self {
-        Self { progress, lag_blocks: progress.lag_blocks() }
+        Self {
+            progress,
+            lag_blocks: progress.lag_blocks(),
+        }
     }
 }
 
@@ -50,7 +53,10 @@ pub(crate) async fn report(state: &AppState) -> Result<StatusReport, sqlx::Error
     Ok(StatusReport {
         l2_chain_id: state.rollup.l2_chain_id,
         l1_chain_id: state.rollup.l1_chain_id,
-        head_age_secs: heads.unsafe_head.as_ref().map(|head| (unix_now_secs() - head.timestamp).max(0)),
+        head_age_secs: heads
+            .unsafe_head
+            .as_ref()
+            .map(|head| (unix_now_secs() - head.timestamp).max(0)),
         unsafe_blocks: number(&heads.unsafe_head) - number(&heads.safe_head),
         l2: facts.l2_progress.into(),
         l1: facts.l1_progress.into(),

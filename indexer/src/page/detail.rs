@@ -10,7 +10,10 @@ use maud::{Markup, html};
 
 pub(super) fn batch(batch: &BatchRow, now: i64) -> Markup {
     let range = batch.first_l2_block.zip(batch.last_l2_block);
-    let compression = batch.raw_bytes.zip(batch.payload_bytes).and_then(|(raw, posted)| ratio(raw, posted));
+    let compression = batch
+        .raw_bytes
+        .zip(batch.payload_bytes)
+        .and_then(|(raw, posted)| ratio(raw, posted));
     html! {
         section.panel.detail {
             header { h1 { "Posted batch " (grouped(batch.number)) } (chip(&batch.status)) }
@@ -60,7 +63,12 @@ fn place(da_kind: &str) -> &'static str {
 pub(super) fn record(detail: &RecordDetail, now: i64) -> Markup {
     let record = &detail.summary.record;
     let parties = &detail.parties;
-    let owners = [&parties.platform, &parties.gateway, &parties.model, &parties.adapter];
+    let owners = [
+        &parties.platform,
+        &parties.gateway,
+        &parties.model,
+        &parties.adapter,
+    ];
     let mut parts = parts(&detail.summary);
     for (part, owner) in parts.iter_mut().zip(owners) {
         part.address.clone_from(owner);
@@ -79,7 +87,7 @@ pub(super) fn record(detail: &RecordDetail, now: i64) -> Markup {
                     @for part in &parts {
                         tr {
                             td { i class={ "dot " (part.class) } {} (part.name) }
-                            td { @match &part.address { Some(address) => code { (address) }, None => span.quiet { "set at genesis" } } }
+                            td { @match &part.address { Some(address) => code { (address) }, None => span.quiet title="no event says whose this is; it was set at genesis" { "–" } } }
                             td.num { (amount(&part.amount.to_string())) }
                         }
                     }

@@ -33,8 +33,8 @@ pub(super) fn bytes(count: i64) -> String {
 pub(super) fn wei(amount: U256) -> String {
     let amount = amount.saturating_to::<u128>();
     match amount {
-        0..100_000 => format!("{amount} wei"),
-        100_000..100_000_000_000_000 => format!("{} gwei", three_digits(amount as f64 / 1e9)),
+        0..1_000_000 => format!("{amount} wei"),
+        1_000_000..1_000_000_000_000_000 => format!("{} gwei", three_digits(amount as f64 / 1e9)),
         _ => format!("{} ETH", three_digits(amount as f64 / 1e18)),
     }
 }
@@ -44,8 +44,13 @@ pub(super) fn wei_text(text: &str) -> String {
     text.parse().map_or_else(|_| text.to_owned(), wei)
 }
 
-/// Three significant digits, no exponent.
+/// Three significant digits, no exponent; large numbers whole and grouped.
 fn three_digits(value: f64) -> String {
+    if value >= 1_000.0 {
+        // Callers stay below a million of their unit.
+        #[expect(clippy::cast_possible_truncation)]
+        return grouped(value.round() as i64);
+    }
     let decimals = match value.abs() {
         100.0.. => 0,
         10.0.. => 1,
@@ -71,7 +76,10 @@ pub(super) fn age(now: i64, then: i64) -> String {
 
 /// `0x1234…abcd`.
 pub(super) fn short_hash(hash: &str) -> String {
-    match (hash.get(..6), hash.len().checked_sub(4).and_then(|start| hash.get(start..))) {
+    match (
+        hash.get(..6),
+        hash.len().checked_sub(4).and_then(|start| hash.get(start..)),
+    ) {
         (Some(start), Some(end)) if hash.len() > 12 => format!("{start}…{end}"),
         _ => hash.to_owned(),
     }
@@ -88,7 +96,12 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped_by_thousands() {
-        let cases = [(0, "0"), (999, "999"), (1_000, "1\u{2009}000"), (1_234_567, "1\u{2009}234\u{2009}567")];
+        let cases = [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1\u{2009}000"),
+            (1_234_567, "1\u{2009}234\u{2009}567"),
+        ];
         for (number, expected) in cases {
             assert_eq!(grouped(number), expected);
         }
@@ -97,23 +110,32 @@ mod tests {
     #[test]
     fn amounts_stay_short() {
         let cases = [
-            (0, "0 wei"),
-            (99_999, "99999 wei"),
-            (250_000, "0.000250 gwei"),
+            (0u64, "0 wei"),
+            (999_999, "999999 wei"),
+            (2_500_000, "0.00250 gwei"),
             (12_345_678_901, "12.3 gwei"),
-            (99_999_000_000_000, "99999 gwei"),
+            (99_999_000_000_000, "99\u{2009}999 gwei"),
             (2_100_000_000_000_000, "0.00210 ETH"),
             (3_000_000_000_000_000_000, "3.00 ETH"),
         ];
         for (amount, expected) in cases {
-            assert_eq!(wei(U256::from(amount as u64)), expected);
+            assert_eq!(wei(U256::from(amount)), expected);
         }
     }
 
     #[test]
     fn sizes_and_ages_have_their_units() {
-        assert_eq!([bytes(812), bytes(48_211), bytes(3_104_000)], ["812 B", "48.2 kB", "3.10 MB"]);
-        let ages = [age(10, 20), age(112, 100), age(300, 0), age(7_200, 0), age(200_000, 0)];
+        assert_eq!(
+            [bytes(812), bytes(48_211), bytes(3_104_000)],
+            ["812 B", "48.2 kB", "3.10 MB"]
+        );
+        let ages = [
+            age(10, 20),
+            age(112, 100),
+            age(300, 0),
+            age(7_200, 0),
+            age(200_000, 0),
+        ];
         assert_eq!(ages, ["now", "12 s ago", "5 min ago", "2 h ago", "2 d ago"]);
     }
 
@@ -121,6 +143,9 @@ mod tests {
     fn hashes_are_cut_in_the_middle() {
         assert_eq!(short_hash("0x123456789abcdef"), "0x1234…cdef");
         assert_eq!(short_hash("0x12"), "0x12");
-        assert_eq!(short_hash("ääääääääääääää"), "ääääääääääääää".get(..6).map_or("", |s| s).to_owned() + "…ää");
+        assert_eq!(
+            short_hash("ääääääääääääää"),
+            "ääääääääääääää".get(..6).map_or("", |s| s).to_owned() + "…ää"
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     format::{age, bytes, grouped, ratio, wei},
-    parts::{amount, chip, hash, parts, share_bar, share_legend},
+    parts::{amount, chip, hash, parts, share_bar, share_legend, share_words},
 };
 use crate::{
     http::StatusReport,
@@ -105,7 +105,10 @@ fn totals(view: &HomeView) -> Markup {
     // Only batches whose both sizes are known.
     let raw = sum(|batch| batch.payload_bytes.and(batch.raw_bytes));
     let posted = sum(|batch| batch.raw_bytes.and(batch.payload_bytes));
-    let with_records = view.batches.iter().filter(|batch| batch.record_count.is_some_and(|count| count > 0));
+    let with_records = view
+        .batches
+        .iter()
+        .filter(|batch| batch.record_count.is_some_and(|count| count > 0));
     let (fee, records) = with_records.fold((U256::ZERO, 0), |(fee, records), batch| {
         let own: U256 = batch.l1_fee_wei.parse().unwrap_or_default();
         (fee.saturating_add(own), records + batch.record_count.unwrap_or(0))
@@ -203,7 +206,7 @@ fn records(view: &HomeView) -> Markup {
 
 fn record_row(summary: &RecordSummary, now: i64) -> Markup {
     let record = &summary.record;
-    let shares = summary.shares.len();
+    let parts = parts(summary);
     html! {
         li {
             div.who {
@@ -212,8 +215,8 @@ fn record_row(summary: &RecordSummary, now: i64) -> Markup {
                 span.quiet { (grouped(record.tokens_in)) " tokens in, " (grouped(record.tokens_out)) " out" }
             }
             div.split {
-                (share_bar(&parts(summary)))
-                span.quiet { (shares) @if shares == 1 { " contribution" } @else { " contributions" } }
+                (share_bar(&parts))
+                span.quiet { (share_words(&parts)) }
             }
             div.fee {
                 strong { (amount(&record.fee_wei)) }

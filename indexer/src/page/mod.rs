@@ -57,20 +57,30 @@ pub(crate) async fn home(State(state): State<AppState>) -> Result<Html<String>, 
     Ok(Html(layout("Tributary", &home::render(&view)).into_string()))
 }
 
-pub(crate) async fn batch(State(state): State<AppState>, Path(text): Path<String>) -> Result<Html<String>, PageProblem> {
+pub(crate) async fn batch(
+    State(state): State<AppState>,
+    Path(text): Path<String>,
+) -> Result<Html<String>, PageProblem> {
     let number = number("batch", &text)?;
     let batch = state.store.batch(number).await?;
     let batch = batch.ok_or_else(|| Problem::not_found(format!("There is no posted batch {number}.")))?;
     let title = format!("Posted batch {number}");
-    Ok(Html(layout(&title, &detail::batch(&batch, unix_now_secs())).into_string()))
+    Ok(Html(
+        layout(&title, &detail::batch(&batch, unix_now_secs())).into_string(),
+    ))
 }
 
-pub(crate) async fn record(State(state): State<AppState>, Path(text): Path<String>) -> Result<Html<String>, PageProblem> {
+pub(crate) async fn record(
+    State(state): State<AppState>,
+    Path(text): Path<String>,
+) -> Result<Html<String>, PageProblem> {
     let id = number("record", &text)?;
     let record = state.store.record(id).await?;
     let record = record.ok_or_else(|| Problem::not_found(format!("There is no record {id}.")))?;
     let title = format!("Record {id}");
-    Ok(Html(layout(&title, &detail::record(&record, unix_now_secs())).into_string()))
+    Ok(Html(
+        layout(&title, &detail::record(&record, unix_now_secs())).into_string(),
+    ))
 }
 
 pub(crate) async fn style() -> impl IntoResponse {

@@ -19,6 +19,8 @@ pub(super) struct Part {
     /// CSS class, which gives the colour.
     pub(super) class: String,
     pub(super) amount: U256,
+    /// Whether it is a share of the contributors' pool.
+    pub(super) is_contributor: bool,
     pub(super) address: Option<String>,
 }
 
@@ -35,12 +37,14 @@ pub(super) fn parts(summary: &RecordSummary) -> Vec<Part> {
         name: name.to_owned(),
         class: name.to_owned(),
         amount: amount.parse().unwrap_or_default(),
+        is_contributor: false,
         address: None,
     });
     let shares = summary.shares.iter().enumerate().map(|(index, share)| Part {
         name: format!("contribution {}", grouped(share.contribution)),
         class: format!("c{}", index % CONTRIBUTOR_TINTS),
         amount: share.amount_wei.parse().unwrap_or_default(),
+        is_contributor: true,
         address: share.payee.clone(),
     });
     pools.chain(shares).collect()
@@ -48,20 +52,27 @@ pub(super) fn parts(summary: &RecordSummary) -> Vec<Part> {
 
 /// The parts side by side, each as wide as what it got.
 pub(super) fn share_bar(parts: &[Part]) -> Markup {
-    let total = parts.iter().fold(U256::ZERO, |sum, part| sum.saturating_add(part.amount));
-    let label = parts.iter().map(|part| format!("{} {}", part.name, wei(part.amount)));
+    let total = parts
+        .iter()
+        .fold(U256::ZERO, |sum, part| sum.saturating_add(part.amount));
+    let label = parts
+        .iter()
+        .map(|part| format!("{} {}", part.name, wei(part.amount)));
     let label = label.collect::<Vec<_>>().join(", ");
-    let mut offset = 0;
+    let mut before = U256::ZERO;
     let widths = parts.iter().map(|part| {
-        let width = scaled(part.amount, total);
-        offset += width;
-        (part, offset - width, width)
+        // From running sums, so that rounding adds up to the whole width.
+        let x = scaled(before, total);
+        before = before.saturating_add(part.amount);
+        let end = scaled(before, total);
+        let gap = if end == DRAWING_WIDTH { 0 } else { GAP };
+        (part, x, end - x, gap)
     });
     html! {
         svg.sharebar viewBox="0 0 1000 10" preserveAspectRatio="none" role="img" aria-label=(label) {
-            @for (part, x, width) in widths {
+            @for (part, x, width, gap) in widths {
                 @if width > 0 {
-                    rect class=(part.class) x=(x) y="0" width=(width.saturating_sub(GAP).max(1)) height="10" {
+                    rect class=(part.class) x=(x) y="0" width=(width.saturating_sub(gap).max(1)) height="10" {
                         title { (part.name) ": " (wei(part.amount)) }
                     }
                 }
@@ -72,8 +83,25 @@ pub(super) fn share_bar(parts: &[Part]) -> Markup {
 
 /// `amount / total` of the drawing's width.
 fn scaled(amount: U256, total: U256) -> u64 {
-    let width = amount.saturating_mul(U256::from(DRAWING_WIDTH)).checked_div(total);
+    let width = amount
+        .saturating_mul(U256::from(DRAWING_WIDTH))
+        .checked_div(total);
     width.map_or(0, |width| width.saturating_to::<u64>().min(DRAWING_WIDTH))
+}
+
+/// The largest parts in words, contributors together.
+pub(super) fn share_words(parts: &[Part]) -> Markup {
+    let contributors: Vec<_> = parts.iter().filter(|part| part.is_contributor).collect();
+    let together = contributors
+        .iter()
+        .fold(U256::ZERO, |sum, part| sum.saturating_add(part.amount));
+    let count = contributors.len();
+    html! {
+        @for part in parts.iter().filter(|part| matches!(part.class.as_str(), "model" | "adapter")) {
+            (part.name) " " (wei(part.amount)) " · "
+        }
+        (count) @if count == 1 { " contributor " } @else { " contributors " } (wei(together))
+    }
 }
 
 /// What the colours of a share bar mean.

@@ -28,12 +28,14 @@ pub(crate) struct BatchFilter {
 impl Store {
     /// Posted batches in rising order.
     pub(crate) async fn batches(&self, filter: BatchFilter, limit: u32) -> DbResult<Vec<BatchRow>> {
-        sqlx::query_as(select_batches!("WHERE number > ?1 AND (?2 IS NULL OR status = ?2) ORDER BY number LIMIT ?3"))
-            .bind(filter.after)
-            .bind(filter.status)
-            .bind(limit)
-            .fetch_all(&self.readers)
-            .await
+        sqlx::query_as(select_batches!(
+            "WHERE number > ?1 AND (?2 IS NULL OR status = ?2) ORDER BY number LIMIT ?3"
+        ))
+        .bind(filter.after)
+        .bind(filter.status)
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await
     }
 
     /// The newest posted batches, newest first.

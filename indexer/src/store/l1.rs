@@ -42,14 +42,16 @@ impl Store {
 }
 
 async fn insert_block(tx: &mut Tx<'_>, block: &L1BlockRow) -> DbResult<()> {
-    sqlx::query("INSERT INTO l1_blocks (number, hash, parent_hash, timestamp, batcher) VALUES (?, ?, ?, ?, ?)")
-        .bind(signed(block.number)?)
-        .bind(hex(block.hash))
-        .bind(hex(block.parent_hash))
-        .bind(signed(block.timestamp)?)
-        .bind(hex(block.batcher))
-        .execute(&mut **tx)
-        .await?;
+    sqlx::query(
+        "INSERT INTO l1_blocks (number, hash, parent_hash, timestamp, batcher) VALUES (?, ?, ?, ?, ?)",
+    )
+    .bind(signed(block.number)?)
+    .bind(hex(block.hash))
+    .bind(hex(block.parent_hash))
+    .bind(signed(block.timestamp)?)
+    .bind(hex(block.batcher))
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }
 

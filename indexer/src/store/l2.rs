@@ -66,7 +66,15 @@ async fn insert_block(tx: &mut Tx<'_>, block: &BlockRow) -> DbResult<()> {
 
 async fn insert_parties(tx: &mut Tx<'_>, block: &BlockRow) -> DbResult<()> {
     let rows = block.parties.iter();
-    let rows = rows.map(|party| json!([party.kind, party.id, party.log_index, hex(party.address), party.parent]));
+    let rows = rows.map(|party| {
+        json!([
+            party.kind,
+            party.id,
+            party.log_index,
+            hex(party.address),
+            party.parent
+        ])
+    });
     insert_many(
         tx,
         "INSERT INTO parties (kind, id, block_number, log_index, address, parent) \
@@ -147,7 +155,14 @@ async fn insert_records(tx: &mut Tx<'_>, block: &BlockRow) -> DbResult<()> {
 fn share_rows(record: &RecordRow) -> impl Iterator<Item = Value> + '_ {
     record.shares.iter().enumerate().map(|(position, share)| {
         let amount = share.amount.to_string();
-        json!([record.id, position, share.contribution, share.weight, amount, record.log_index])
+        json!([
+            record.id,
+            position,
+            share.contribution,
+            share.weight,
+            amount,
+            record.log_index
+        ])
     })
 }
 

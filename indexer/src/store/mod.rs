@@ -67,7 +67,10 @@ type DbResult<T> = Result<T, sqlx::Error>;
 impl Store {
     /// Opens or creates the database, and refuses another chain's.
     pub(crate) async fn open(path: PathBuf, rollup: &RollupConfig) -> Result<Self, IndexerError> {
-        let database = |source| IndexerError::Database { path: path.clone(), source };
+        let database = |source| IndexerError::Database {
+            path: path.clone(),
+            source,
+        };
         let options = SqliteConnectOptions::new()
             .filename(&path)
             .create_if_missing(true)
@@ -84,7 +87,10 @@ impl Store {
         MIGRATIONS
             .run(&writer)
             .await
-            .map_err(|source| IndexerError::Migration { path: path.clone(), source })?;
+            .map_err(|source| IndexerError::Migration {
+                path: path.clone(),
+                source,
+            })?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_with(options.read_only(true))
@@ -92,10 +98,21 @@ impl Store {
             .map_err(database)?;
         let (l1, l2) = (rollup.genesis.l1, rollup.genesis.l2);
         let genesis = Genesis {
-            l1: BlockId { number: l1.number.0, hash: l1.hash },
-            l2: BlockId { number: l2.number.0, hash: l2.hash },
+            l1: BlockId {
+                number: l1.number.0,
+                hash: l1.hash,
+            },
+            l2: BlockId {
+                number: l2.number.0,
+                hash: l2.hash,
+            },
         };
-        let store = Self { writer, readers, path, genesis };
+        let store = Self {
+            writer,
+            readers,
+            path,
+            genesis,
+        };
         for side in [Side::L1, Side::L2] {
             store.claim(ChainIdentity::expected(side, rollup)).await?;
         }
@@ -121,12 +138,19 @@ impl Store {
         }
         let found = parse_identity(expected.side, &found)
             .ok_or_else(|| self.error(sqlx::Error::Decode(format!("meta {key} is {found}").into())))?;
-        Err(IndexerError::OtherChain { path: self.path.clone(), expected, found })
+        Err(IndexerError::OtherChain {
+            path: self.path.clone(),
+            expected,
+            found,
+        })
     }
 
     /// The error as the operator is to see it.
     pub(crate) fn error(&self, source: sqlx::Error) -> IndexerError {
-        IndexerError::Database { path: self.path.clone(), source }
+        IndexerError::Database {
+            path: self.path.clone(),
+            source,
+        }
     }
 
     /// Closes the file, so that nothing is left beside it.

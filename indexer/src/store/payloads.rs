@@ -173,7 +173,9 @@ async fn set_state(tx: &mut Tx<'_>, number: i64, state: &str, cause: Option<&Str
 }
 
 async fn set_range(tx: &mut Tx<'_>, number: i64, summary: &ChannelSummary) -> DbResult<()> {
-    let blocks = summary.blocks.map(|(first, last)| Ok::<_, sqlx::Error>((signed(first)?, signed(last)?)));
+    let blocks = summary
+        .blocks
+        .map(|(first, last)| Ok::<_, sqlx::Error>((signed(first)?, signed(last)?)));
     let (first, last) = blocks.transpose()?.unzip();
     sqlx::query(
         "UPDATE posted_batches SET payload_state = ?, payload_cause = ?, first_l2_block = ?, last_l2_block = ? WHERE number = ?",

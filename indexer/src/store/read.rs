@@ -67,7 +67,11 @@ impl Store {
         };
         let batch = self.batch_of_block(summary.record.block_number).await?;
         let parties = self.parties(&summary.record).await?;
-        Ok(Some(RecordDetail { summary, batch: batch.map(|batch| batch.number), parties }))
+        Ok(Some(RecordDetail {
+            summary,
+            batch: batch.map(|batch| batch.number),
+            parties,
+        }))
     }
 
     /// Puts shares and finality to records that stand next to each other.
@@ -114,14 +118,20 @@ impl Store {
             "SELECT address FROM parties WHERE kind = ? AND id = ? AND (block_number, log_index) < (?, ?) \
              ORDER BY block_number DESC, log_index DESC LIMIT 1",
         );
-        let row = row.bind(kind).bind(id).bind(record.block_number).bind(record.log_index);
+        let row = row
+            .bind(kind)
+            .bind(id)
+            .bind(record.block_number)
+            .bind(record.log_index);
         let row = row.fetch_optional(&self.readers).await?;
         row.map(|row| row.try_get("address")).transpose()
     }
 
     /// The model an adapter was made for, which never changes.
     async fn model_of(&self, adapter: i64) -> DbResult<Option<i64>> {
-        let row = sqlx::query("SELECT parent FROM parties WHERE kind = 'adapter' AND id = ? AND parent IS NOT NULL LIMIT 1");
+        let row = sqlx::query(
+            "SELECT parent FROM parties WHERE kind = 'adapter' AND id = ? AND parent IS NOT NULL LIMIT 1",
+        );
         let row = row.bind(adapter).fetch_optional(&self.readers).await?;
         row.map(|row| row.try_get("parent")).transpose()
     }

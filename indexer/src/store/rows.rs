@@ -151,7 +151,10 @@ pub(crate) struct Counts {
 }
 
 fn as_hex<S: Serializer>(bytes: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
-    bytes.as_ref().map(hex_codec::encode_prefixed).serialize(serializer)
+    bytes
+        .as_ref()
+        .map(hex_codec::encode_prefixed)
+        .serialize(serializer)
 }
 
 /// Lower-case hex with 0x, the form of every hash and address in the database.
