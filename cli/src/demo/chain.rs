@@ -7,9 +7,11 @@ use alloy::{
     network::TxSignerSync,
     primitives::{Address, B256, Bytes, TxKind, U256},
     providers::{Provider, RootProvider},
+    rpc::json_rpc::ErrorPayload,
     rpc::types::{TransactionInput, TransactionRequest},
     signers::local::PrivateKeySigner,
-    sol_types::SolCall,
+    sol_types::{SolCall, SolInterface},
+    transports::{RpcError, TransportErrorKind},
 };
 use eyre::{Context, OptionExt, bail, ensure};
 use serde::Deserialize;
@@ -17,6 +19,7 @@ use std::{
     collections::VecDeque,
     time::{Duration, Instant},
 };
+use tributary_protocol::contracts::{IAttributionLedger, IAttributionRegistry};
 
 /// Transactions sent before the first of them has its receipt. The pool takes more from one account; this keeps latency honest.
 const IN_FLIGHT_MAX: usize = 16;
@@ -257,5 +260,24 @@ impl Sender {
         let signature = self.signer.sign_transaction_sync(&mut transaction)?;
         let signed = TxEnvelope::from(transaction.into_signed(signature));
         Ok((signed.encoded_2718().into(), *signed.tx_hash()))
+    }
+}
+
+/// Why a call is refused, with the contract's own error where it is one of ours.
+fn refusal(error: &RpcError<TransportErrorKind>) -> eyre::Report {
+    let data = error.as_error_resp().and_then(ErrorPayload::as_revert_data);
+    let reason = data.and_then(|data| {
+        let ledger =
+            IAttributionLedger::IAttributionLedgerErrors::abi_decode(&data).map(|error| format!("{error:?}"));
+        ledger
+            .or_else(|_| {
+                IAttributionRegistry::IAttributionRegistryErrors::abi_decode(&data)
+                    .map(|error| format!("{error:?}"))
+            })
+            .ok()
+    });
+    match reason {
+        Some(reason) => eyre::eyre!("the contract refuses the call: {reason}"),
+        None => eyre::eyre!("the node refuses the call: {error}"),
     }
 }
