@@ -171,7 +171,8 @@ impl Batcher {
                 );
                 return Ok(());
             }
-            self.load_blocks(&mut manager, sync.cross_unsafe_l2.number).await?;
+            self.load_blocks(&mut manager, sync.cross_unsafe_l2.number)
+                .await?;
             self.report(&manager, posted);
             while let Some((blocks, reason)) =
                 manager.close(self.started.elapsed(), sync.head_l1.number, false)

@@ -178,7 +178,7 @@ impl Sender {
             .provider
             .estimate_gas(request)
             .await
-            .context("the node refuses to estimate")?;
+            .map_err(|error| refusal(&error))?;
         Ok(gas + gas * GAS_MARGIN_PERCENT / 100)
     }
 
