@@ -129,6 +129,16 @@ async fn a_server_that_is_not_there_is_a_stall_without_secrets() {
 }
 
 #[tokio::test]
+async fn https_is_spoken_where_the_url_says_so() {
+    let server = Running::start().await;
+    let url = server.url.replace("http://", "https://");
+    let commitment = Commitment::local(&payload()).unwrap();
+    // The server answers the handshake in plain HTTP, which is no TLS record.
+    let text = client(&[&url]).get(&commitment, L1).await.unwrap_err().to_string();
+    assert!(text.contains(&url) && text.contains("InvalidContentType"), "{text}");
+}
+
+#[tokio::test]
 async fn redirects_are_not_followed() {
     let server = Running::start().await;
     let commitment = server.client().put(payload()).await.unwrap();
