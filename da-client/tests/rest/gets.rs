@@ -134,8 +134,15 @@ async fn https_is_spoken_where_the_url_says_so() {
     let url = server.url.replace("http://", "https://");
     let commitment = Commitment::local(&payload()).unwrap();
     // The server answers the handshake in plain HTTP, which is no TLS record.
-    let text = client(&[&url]).get(&commitment, L1).await.unwrap_err().to_string();
-    assert!(text.contains(&url) && text.contains("InvalidContentType"), "{text}");
+    let text = client(&[&url])
+        .get(&commitment, L1)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        text.contains(&url) && text.contains("InvalidContentType"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
