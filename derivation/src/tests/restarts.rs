@@ -13,12 +13,7 @@ async fn restart_after_any_block_gives_the_same_chain() {
     net.l1.mine_empty(2);
     let (expected, _) = derive_anew(&net).await;
     assert_eq!(expected, net.sequencer.chain());
-    for stop_after in 1..=expected.len() as u64 {
-        let follower = net.follower();
-        derive_blocks(&net, &follower, stop_after).await;
-        derive(&net, &follower).await;
-        assert_eq!(follower.chain(), expected, "stopped after {stop_after} blocks");
-    }
+    check_restarts(&net, &expected).await;
 }
 
 /// A batcher that knows how its invalid block will be replaced can go on from there in the same channel. The rest of that channel
@@ -50,11 +45,26 @@ async fn restart_does_not_bring_back_what_was_flushed() {
     assert_eq!(expected.len(), 3);
     assert_eq!(expected[2], replaced);
     assert_eq!(count(&status, DiscardReason::ChannelFlushed), 1);
-    for stop_after in 1..=2 {
+    check_restarts(&net, &expected).await;
+
+    // Another block 3 comes later. It is not for the flushed one to take its place.
+    let mut other = net.batch(3);
+    other.parent_hash = replaced.hash;
+    let channel = channel_with(&net.batches_of(&[other], BatchKind::Singular));
+    let transaction = net.post_calldata(&frames(2, &channel, LARGE));
+    net.l1.mine(Vec::from([transaction.into()]));
+    let (expected, _) = derive_anew(&net).await;
+    assert_eq!(expected.len(), 4);
+    check_restarts(&net, &expected).await;
+}
+
+/// Stops after each block and goes on.
+async fn check_restarts(net: &TestNet, expected: &[L2BlockRef]) {
+    for stop_after in 1..=expected.len() as u64 {
         let follower = net.follower();
-        derive_blocks(&net, &follower, stop_after).await;
-        derive(&net, &follower).await;
-        assert_eq!(follower.chain(), expected);
+        derive_blocks(net, &follower, stop_after).await;
+        derive(net, &follower).await;
+        assert_eq!(follower.chain(), expected, "stopped after {stop_after} blocks");
     }
 }
 
