@@ -178,6 +178,17 @@ impl Node {
             );
             roles.build(builder, derivation.clone())?;
         }
+        let heads = engine.chain().heads();
+        tracing::info!(
+            target: "sequencer",
+            sequencing = config.sequencing,
+            chain_id = engine.chain().config().l2_chain_id,
+            genesis = %engine.chain().config().genesis.l2.hash,
+            unsafe_head = heads.unsafe_head.number.0,
+            safe_head = heads.safe_head.number.0,
+            http = %http_address,
+            "node started"
+        );
         Ok(Self {
             engine,
             pool,
