@@ -259,3 +259,29 @@ impl World {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn history_follows_from_its_seed() {
+        let json = |seed| serde_json::to_string(&generate(seed).recorded).unwrap();
+        assert_eq!(json(1), json(1));
+        assert_ne!(json(1), json(2));
+    }
+
+    #[test]
+    fn without_accidents_the_unsafe_chain_becomes_safe() {
+        let seed = (0..)
+            .find(|seed| World::new(*seed).shape.accidents == 0.0)
+            .unwrap();
+        let mut world = World::new(seed);
+        for _ in 0..world.shape.l1_blocks {
+            world.advance();
+        }
+        let safe_head = world.deriver.chain().head().reference;
+        assert!(safe_head.number.0 > 10, "seed {seed}: safe head {safe_head:?}");
+        assert!(world.sequencer.contains(&safe_head), "seed {seed}");
+    }
+}

@@ -63,6 +63,7 @@ impl AltDaSource {
         }
     }
 
+    #[expect(clippy::result_large_err, reason = "the error is kona's")]
     fn resolve(&self, calldata: Bytes) -> PipelineResult<Bytes> {
         let is_commitment = calldata.len() == COMMITMENT_SIZE && calldata.starts_with(&COMMITMENT_PREFIX);
         if !is_commitment {

@@ -33,7 +33,7 @@ pub enum Disagreement {
     },
     /// kona stops.
     #[error("kona stops: {0}")]
-    Stopped(PipelineErrorKind),
+    Stopped(Box<PipelineErrorKind>),
     /// kona panics.
     #[error("kona panics: {0}")]
     Panicked(String),
@@ -47,7 +47,7 @@ pub enum Disagreement {
 
 impl From<PipelineErrorKind> for Disagreement {
     fn from(error: PipelineErrorKind) -> Self {
-        Self::Stopped(error)
+        Self::Stopped(error.into())
     }
 }
 

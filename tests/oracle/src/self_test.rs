@@ -64,7 +64,7 @@ async fn report(what: &str, damaged: RecordedHistory) -> bool {
             .map(|error| error.to_string()),
     };
     match &noticed {
-        Some(how) => println!("noticed: {what}: {how}"),
+        Some(how) => println!("noticed: {what}: {how:.160}"),
         None => println!("NOT NOTICED: {what}"),
     }
     noticed.is_some()

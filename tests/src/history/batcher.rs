@@ -117,7 +117,7 @@ impl Batcher {
             let Some(next) = self.outgoing.pop_front() else {
                 break;
             };
-            let stranger = rng.random_bool(self.accidents * 0.05).then(|| key("stranger"));
+            let stranger = rng.random_bool(self.accidents * 0.03).then(|| key("stranger"));
             let signer = stranger.as_ref().unwrap_or(batcher);
             posted.push(self.transaction(config, signer, next.calldata, rng));
         }
@@ -138,7 +138,7 @@ impl Batcher {
             .filter_map(|number| chain.at(number))
             .map(|block| block.batch())
             .collect();
-        if rng.random_bool(self.accidents) {
+        if rng.random_bool(self.accidents * 0.7) {
             mutate::forge(config, l1, &mut batches, rng);
         }
         let opens_epoch = chain
@@ -146,11 +146,12 @@ impl Batcher {
             .is_some_and(|block| block.reference.sequence_number == 0);
         let channel = self.channel(config, &batches, opens_epoch, rng);
         let id = ChannelId(rng.random());
-        let frame_size = rng.random_range(60..channel.len().max(64) + 200);
+        let frames_min = rng.random_range(1..5);
+        let frame_size = rng.random_range(60..channel.len() / frames_min + 200);
         let Ok(mut frames) = split_into_frames(id, &channel, frame_size) else {
             return;
         };
-        if rng.random_bool(self.accidents) {
+        if rng.random_bool(self.accidents * 0.5) {
             mutate::disorder(&mut frames, rng);
         }
         self.send(frames, l1.head().number().0 + 1, rng);
@@ -204,7 +205,7 @@ impl Batcher {
             }
             if rng.random_bool(self.accidents * self.late) {
                 // Around the time channels time out.
-                not_before += rng.random_range(45..55);
+                not_before += rng.random_range(48..54);
             }
             let mut payload = encode_payload(&encode_frames(&group));
             if rng.random_bool(self.accidents * 0.05) {

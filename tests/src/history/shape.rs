@@ -62,9 +62,9 @@ impl Shape {
                 l1_block_time: 2..=3,
                 seq_window_size: rng.random_range(70..90),
                 l1_blocks: 150,
-                accidents,
+                accidents: 0.3,
                 away_l1_blocks_max: 20,
-                late: 0.3,
+                late: 0.6,
             },
             // Windows expire.
             2 | 3 => Self {
