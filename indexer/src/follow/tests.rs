@@ -46,8 +46,8 @@ async fn an_abandoned_block_takes_its_records_with_it() {
     {
         let mut l2 = world.l2.lock();
         l2.truncate(2);
-        l2.push(1, &[recording_tx(4..=4)]);
         l2.push(1, &[]);
+        l2.push(1, &[recording_tx(4..=4)]);
         l2.push(1, &[]);
     }
     parts.settle().await;
