@@ -158,8 +158,8 @@ pub(super) fn garbage_channel(rng: &mut StdRng) -> Bytes {
         _ => rng.random(),
     };
     if bytes[0] == BROTLI_VERSION {
-        // A header no stream has: kona 0.4.5 would take what comes out of a defective stream, and panic over it.
-        bytes.insert(1, 0x11);
+        // A stream that ends at once: kona 0.4.5 takes what comes out of a defective one, and panics over it.
+        bytes.insert(1, 0x06);
     }
     bytes.into()
 }
