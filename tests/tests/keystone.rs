@@ -312,7 +312,9 @@ impl Story {
         let block = node.block(L2BlockNumber(reference.number.0)).unwrap();
         let transactions = &block.body.transactions;
         assert!(
-            transactions.iter().all(|transaction| transaction.is_deposit()),
+            transactions
+                .iter()
+                .all(op_alloy_consensus::OpTxEnvelope::is_deposit),
             "block {} is not the sequencer's and has batch transactions",
             reference.number.0
         );
