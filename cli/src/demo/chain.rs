@@ -31,7 +31,7 @@ const RECEIPT_POLL: Duration = Duration::from_millis(10);
 const RECEIPT_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Gas left on top of an estimate, per hundred: transactions sent before it may change what it costs.
-const GAS_MARGIN_PERCENT: u64 = 30;
+const GAS_MARGIN_PERCENT: u64 = 100;
 
 /// Wei per gas to the sequencer.
 const TIP: u128 = 1_000;
