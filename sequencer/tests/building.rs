@@ -21,6 +21,7 @@ use tributary_sequencer::{
         Step,
         reserve::{ATTRIBUTION_CONTRACTS, ordinary_gas_max},
     },
+    engine::PendingState,
     origin_selector::WaitReason,
     verifier::{Verifier, VerifierError},
 };
@@ -56,14 +57,27 @@ fn transactions_execute_as_they_arrive_and_the_block_seals_on_time() {
             let pending = world.chain().pending().unwrap();
             let hash = transfer(1, 0).1.inner().tx_hash();
             assert!(pending.transaction(hash).is_some());
-            let nonce = pending.basic_ref(key(1).address()).unwrap().unwrap().nonce;
+            let seen = PendingState::of(pending.clone());
+            let nonce =
+                |state: &PendingState, account| state.basic_ref(account).unwrap().map_or(0, |it| it.nonce);
+            let (first, second) = (key(1).address(), key(2).address());
             assert_eq!(
-                nonce, 1,
+                nonce(&seen, first),
+                1,
                 "the pending state is the state after the last transaction"
             );
             assert_eq!(world.head().number.0, 0, "nothing is sealed before its time");
             world.list.push(transfer(2, 0));
-            tips.wait_for(|tip| tip.transactions == 3).await.unwrap();
+            world.list.push(transfer(1, 1));
+            tips.wait_for(|tip| tip.transactions == 4).await.unwrap();
+            // What nobody had read before must not show either: a call reads some of its state late.
+            assert_eq!(
+                (nonce(&seen, first), nonce(&seen, second)),
+                (1, 0),
+                "a pending state that is being read does not move"
+            );
+            let now = PendingState::of(pending);
+            assert_eq!((nonce(&now, first), nonce(&now, second)), (2, 1));
             world.clock.advance(Duration::from_secs(1));
         };
         let (step, ()) = tokio::join!(builder.step(), teller);
@@ -71,7 +85,7 @@ fn transactions_execute_as_they_arrive_and_the_block_seals_on_time() {
             panic!()
         };
         assert_eq!((block.number.0, block.timestamp), (1, GENESIS_TIME + 1));
-        assert_eq!(world.transaction_count(1), 3);
+        assert_eq!(world.transaction_count(1), 4);
         assert!(world.chain().pending().is_none());
         let at = world
             .chain()

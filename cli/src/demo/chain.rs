@@ -202,8 +202,11 @@ impl Sender {
                 Ok(Some(receipt)) => {
                     ensure!(
                         receipt.status == U256::from(1),
-                        "transaction {} failed on L2",
-                        receipt.transaction_hash
+                        "transaction {} failed in L2 block {}: status {}, {} gas used",
+                        receipt.transaction_hash,
+                        receipt.block(),
+                        receipt.status,
+                        receipt.gas(),
                     );
                     return Ok(Some(Mined {
                         receipt,

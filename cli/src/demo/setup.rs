@@ -77,9 +77,7 @@ pub(crate) async fn register(
     bar.set_length(groups.iter().map(Vec::len).sum::<usize>() as u64);
     let mut mined = Vec::new();
     for group in groups {
-        // One at a time: what an estimate refers to must be on chain, and indexes are given in the order of arrival.
         for (to, data, value) in group {
-            mined.extend(admin.drain().await?);
             let gas = admin.estimate(to, &data, value).await?;
             mined.extend(admin.send(to, data, value, gas).await?);
             bar.inc(1);

@@ -16,7 +16,7 @@ mod writer;
 
 pub use self::{
     chain::{Abandoned, Chain},
-    pending::{PendingBlock, PendingTip, PendingTransaction},
+    pending::{PendingBlock, PendingState, PendingTip, PendingTransaction},
     writer::{Engine, EngineError, EngineSettings},
 };
 pub use crate::store::Heads;

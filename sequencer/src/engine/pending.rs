@@ -1,6 +1,7 @@
 //! The block being built, readable while it grows: what `pending` means to the RPC, and what a preconfirmation refers to.
 //!
-//! The builder appends; readers see a prefix of the transactions, each with its receipt and the state after the last of them. The
+//! The builder appends while others read. A reader holds a [`PendingState`], the state after a prefix of the transactions that no later
+//! transaction changes: an `eth_call` that saw a counter of before and the entries of after would answer what was never true. The
 //! system calls that open a block (EIP-2935, EIP-4788) are not in that state: they touch only what contracts look up about the past.
 
 use crate::store::{StateView, StoreError};
@@ -15,7 +16,7 @@ use revm::{
     database_interface::DatabaseRef,
     state::{AccountInfo, EvmState},
 };
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 use tributary_protocol::{
     attributes::BlockAttributes,
     block::{L2BlockNumber, L2BlockRef},
@@ -57,9 +58,57 @@ pub struct PendingBlock {
 struct Contents {
     transactions: Vec<PendingTransaction>,
     positions: HashMap<B256, usize>,
-    accounts: HashMap<Address, Option<AccountInfo>>,
-    storage: HashMap<(Address, U256), U256>,
+    accounts: HashMap<Address, Versions<Option<AccountInfo>>>,
+    storage: HashMap<(Address, U256), Versions<U256>>,
     codes: HashMap<B256, Bytecode>,
+}
+
+/// Values of one account or slot, each with how many transactions must be looked at to see it, ascending.
+#[derive(Debug)]
+struct Versions<T>(Vec<(usize, T)>);
+
+impl<T> Default for Versions<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: PartialEq> Versions<T> {
+    fn push(&mut self, transactions: usize, value: T) {
+        if self.0.last().is_none_or(|(_, last)| *last != value) {
+            self.0.push((transactions, value));
+        }
+    }
+
+    /// The value after `transactions` transactions; `None` if they did not touch it.
+    fn after(&self, transactions: usize) -> Option<&T> {
+        let end = self
+            .0
+            .partition_point(|(seen_from, _)| *seen_from <= transactions);
+        self.0[..end].last().map(|(_, value)| value)
+    }
+}
+
+/// The state after a prefix of a pending block's transactions. Cheap to make and to clone; what is appended later does not show.
+#[derive(Clone, Debug)]
+pub struct PendingState {
+    block: Arc<PendingBlock>,
+    transactions: usize,
+}
+
+impl PendingState {
+    /// The state after every transaction that `block` has executed by now.
+    #[must_use]
+    pub fn of(block: Arc<PendingBlock>) -> Self {
+        let transactions = block.tip().transactions;
+        Self { block, transactions }
+    }
+
+    /// The block it belongs to.
+    #[must_use]
+    pub fn block(&self) -> &PendingBlock {
+        &self.block
+    }
 }
 
 impl PendingBlock {
@@ -136,8 +185,8 @@ impl PendingBlock {
         state: &EvmState,
     ) {
         let mut contents = self.contents.write();
-        contents.apply(state);
         let index = contents.transactions.len();
+        contents.apply(index + 1, state);
         contents.positions.insert(*transaction.tx_hash(), index);
         contents.transactions.push(PendingTransaction {
             index,
@@ -149,7 +198,18 @@ impl PendingBlock {
 }
 
 impl Contents {
-    fn apply(&mut self, state: &EvmState) {
+    /// The account after `transactions` transactions, if one of them touched it.
+    fn account(&self, address: Address, transactions: usize) -> Option<Option<AccountInfo>> {
+        self.accounts.get(&address)?.after(transactions).cloned()
+    }
+
+    /// The slot after `transactions` transactions, if one of them touched it.
+    fn slot(&self, address: Address, slot: U256, transactions: usize) -> Option<U256> {
+        self.storage.get(&(address, slot))?.after(transactions).copied()
+    }
+
+    /// Adds what a transaction changed, seen by whoever looks at the first `transactions` ones or more.
+    fn apply(&mut self, transactions: usize, state: &EvmState) {
         for (address, account) in state {
             if !account.is_touched() {
                 continue;
@@ -159,40 +219,49 @@ impl Contents {
                 self.codes.insert(account.info.code_hash, code.clone());
             }
             self.accounts
-                .insert(*address, (!gone).then(|| account.info.clone()));
+                .entry(*address)
+                .or_default()
+                .push(transactions, (!gone).then(|| account.info.clone()));
             for (slot, value) in &account.storage {
                 let value = if gone { U256::ZERO } else { value.present_value };
-                self.storage.insert((*address, *slot), value);
+                self.storage
+                    .entry((*address, *slot))
+                    .or_default()
+                    .push(transactions, value);
             }
         }
     }
 }
 
-impl DatabaseRef for PendingBlock {
+impl DatabaseRef for PendingState {
     type Error = StoreError;
 
     fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, StoreError> {
-        if let Some(account) = self.contents.read().accounts.get(&address) {
-            return Ok(account.clone());
+        // The lock is not held while the store is read: the builder would wait for it.
+        let changed = self.block.contents.read().account(address, self.transactions);
+        match changed {
+            Some(account) => Ok(account),
+            None => self.block.base.basic_ref(address),
         }
-        self.base.basic_ref(address)
     }
 
     fn code_by_hash_ref(&self, code_hash: B256) -> Result<Bytecode, StoreError> {
-        if let Some(code) = self.contents.read().codes.get(&code_hash) {
-            return Ok(code.clone());
+        let deployed = self.block.contents.read().codes.get(&code_hash).cloned();
+        match deployed {
+            Some(code) => Ok(code),
+            None => self.block.base.code_by_hash_ref(code_hash),
         }
-        self.base.code_by_hash_ref(code_hash)
     }
 
     fn storage_ref(&self, address: Address, index: U256) -> Result<U256, StoreError> {
-        if let Some(value) = self.contents.read().storage.get(&(address, index)) {
-            return Ok(*value);
+        let changed = self.block.contents.read().slot(address, index, self.transactions);
+        match changed {
+            Some(value) => Ok(value),
+            None => self.block.base.storage_ref(address, index),
         }
-        self.base.storage_ref(address, index)
     }
 
     fn block_hash_ref(&self, number: u64) -> Result<B256, StoreError> {
-        self.base.block_hash_ref(number)
+        self.block.base.block_hash_ref(number)
     }
 }

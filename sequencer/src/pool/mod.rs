@@ -28,7 +28,7 @@ use head::{HeadError, HeadFacts};
 
 use self::queue::Queue;
 use crate::{
-    engine::{Abandoned, Chain},
+    engine::{Abandoned, Chain, PendingState},
     store::StoreError,
 };
 use alloy::{
@@ -166,7 +166,7 @@ impl Pool {
     fn account(&self, sender: Address) -> Result<Result<AccountInfo, PoolError>, StoreError> {
         let chain = &self.shared.chain;
         match chain.pending() {
-            Some(pending) => account_in(&*pending, sender),
+            Some(pending) => account_in(&PendingState::of(pending), sender),
             None => account_in(&chain.state_at(chain.heads().unsafe_head.number)?, sender),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{Rpc, error::RpcError};
 use crate::{
-    engine::PendingBlock,
+    engine::{PendingBlock, PendingState},
     store::{StateView, StoreError, StoredBlock},
 };
 use alloy::{
@@ -33,7 +33,7 @@ pub(super) enum ReadState {
     /// After a canonical block.
     At(StateView),
     /// After what the block being built has executed.
-    Pending(Arc<PendingBlock>),
+    Pending(PendingState),
 }
 
 impl Rpc {
@@ -80,7 +80,7 @@ impl Rpc {
     pub(super) fn state(&self, id: Option<BlockId>) -> Result<ReadState, RpcError> {
         match self.named(id)? {
             Named::Committed(reference) => Ok(ReadState::At(self.chain().state_at(reference.number)?)),
-            Named::Pending(pending) => Ok(ReadState::Pending(pending)),
+            Named::Pending(pending) => Ok(ReadState::Pending(PendingState::of(pending))),
         }
     }
 
@@ -100,7 +100,7 @@ impl Rpc {
                 let parent = self.committed(pending.parent())?;
                 let header = Sealed::new_unchecked(parent.block.header.clone(), parent.hash);
                 let env = next_evm_env(config, &header, pending.attributes()).map_err(RpcError::internal)?;
-                Ok((ReadState::Pending(pending), env))
+                Ok((ReadState::Pending(PendingState::of(pending)), env))
             }
         }
     }
@@ -128,28 +128,28 @@ impl DatabaseRef for ReadState {
     fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, StoreError> {
         match self {
             Self::At(state) => state.basic_ref(address),
-            Self::Pending(block) => block.basic_ref(address),
+            Self::Pending(state) => state.basic_ref(address),
         }
     }
 
     fn code_by_hash_ref(&self, code_hash: B256) -> Result<Bytecode, StoreError> {
         match self {
             Self::At(state) => state.code_by_hash_ref(code_hash),
-            Self::Pending(block) => block.code_by_hash_ref(code_hash),
+            Self::Pending(state) => state.code_by_hash_ref(code_hash),
         }
     }
 
     fn storage_ref(&self, address: Address, index: U256) -> Result<U256, StoreError> {
         match self {
             Self::At(state) => state.storage_ref(address, index),
-            Self::Pending(block) => block.storage_ref(address, index),
+            Self::Pending(state) => state.storage_ref(address, index),
         }
     }
 
     fn block_hash_ref(&self, number: u64) -> Result<B256, StoreError> {
         match self {
             Self::At(state) => state.block_hash_ref(number),
-            Self::Pending(block) => block.block_hash_ref(number),
+            Self::Pending(state) => state.block_hash_ref(number),
         }
     }
 }
