@@ -44,6 +44,9 @@ pub(crate) struct DemoArgs {
     /// Flip one byte of one DA payload before the fresh follower reads it; the demo must then fail and name it.
     #[arg(long)]
     pub(crate) tamper: bool,
+    /// While records are sent: kill -9 sequencer, batcher and follower, take the DA server away, let L1 take blocks back.
+    #[arg(long, conflicts_with = "tamper")]
+    pub(crate) chaos: bool,
     /// End with one JSON object on standard output.
     #[arg(long)]
     pub(crate) json: bool,
@@ -66,6 +69,7 @@ pub(crate) async fn run(args: DemoArgs) -> eyre::Result<ExitCode> {
         shares: args.shares,
         bundle_rows: usize::from(args.bundle_rows),
         tamper: args.tamper,
+        chaos: args.chaos,
     };
     let folder = tempfile::Builder::new()
         .prefix("tributary-demo-")

@@ -27,6 +27,9 @@ const IN_FLIGHT_MAX: usize = 16;
 /// Pause between two looks for a receipt.
 const RECEIPT_POLL: Duration = Duration::from_millis(10);
 
+/// Pause before a node that does not answer is asked again.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
+
 /// How long a transaction may wait for its receipt.
 const RECEIPT_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -155,11 +158,10 @@ impl Sender {
             None
         };
         let (raw, hash) = self.sign(to, data, value, gas_limit).await?;
-        let _ = self
-            .reader
-            .provider
-            .send_raw_transaction(&raw)
+        patiently(|| self.reader.provider.send_raw_transaction(&raw))
             .await
+            .map(drop)
+            .or_else(|error| if is_known(&error) { Ok(()) } else { Err(error) })
             .with_context(|| format!("the node refuses transaction {hash} (nonce {})", self.next_nonce))?;
         self.next_nonce += 1;
         self.in_flight.push_back((hash, raw, Instant::now()));
@@ -227,6 +229,21 @@ impl Sender {
         }
     }
 
+    /// The receipt of a transaction that had one before a reorg.
+    pub(crate) async fn receipt_again(&self, hash: B256) -> eyre::Result<Receipt> {
+        let started = Instant::now();
+        loop {
+            if let Some(receipt) = self.reader.receipt(hash).await? {
+                return Ok(receipt);
+            }
+            ensure!(
+                started.elapsed() < RECEIPT_PATIENCE,
+                "transaction {hash} was in a block that L1 took back and is in none {RECEIPT_PATIENCE:?} later"
+            );
+            tokio::time::sleep(RECEIPT_POLL).await;
+        }
+    }
+
     /// Sends what is still waiting once more; a node that knows it says so, and that is fine.
     async fn send_again(&self, oldest: &Bytes) {
         for raw in std::iter::once(oldest).chain(self.in_flight.iter().map(|(_, raw, _)| raw)) {
@@ -243,11 +260,8 @@ impl Sender {
         value: U256,
         gas_limit: u64,
     ) -> eyre::Result<(Bytes, B256)> {
-        let base_fee: U256 = self
-            .reader
-            .provider
-            .raw_request("eth_gasPrice".into(), ())
-            .await?;
+        let base_fee: U256 =
+            patiently(|| self.reader.provider.raw_request("eth_gasPrice".into(), ())).await?;
         let mut transaction = TxEip1559 {
             chain_id: self.chain_id,
             nonce: self.next_nonce,
@@ -264,6 +278,30 @@ impl Sender {
         let signed = TxEnvelope::from(transaction.into_signed(signature));
         Ok((signed.encoded_2718().into(), *signed.tx_hash()))
     }
+}
+
+/// Asks until the node answers: one that is being restarted is waited for.
+async fn patiently<T, F>(request: impl Fn() -> F) -> Result<T, RpcError<TransportErrorKind>>
+where
+    F: IntoFuture<Output = Result<T, RpcError<TransportErrorKind>>>,
+{
+    let started = Instant::now();
+    loop {
+        match request().await {
+            Err(RpcError::Transport(error)) if started.elapsed() < RECEIPT_PATIENCE => {
+                tracing::debug!(%error, "asking again");
+                tokio::time::sleep(RECONNECT_PAUSE).await;
+            }
+            answer => return answer,
+        }
+    }
+}
+
+/// True if the node has the transaction already: the answer to an earlier attempt was lost with the connection.
+fn is_known(error: &RpcError<TransportErrorKind>) -> bool {
+    error
+        .as_error_resp()
+        .is_some_and(|answer| answer.message.contains("already known"))
 }
 
 /// Why a call is refused, with the contract's own error where it is one of ours.

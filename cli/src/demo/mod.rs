@@ -6,6 +6,7 @@
 //! ```
 
 mod chain;
+mod chaos;
 mod costs;
 mod model;
 mod population;
@@ -25,6 +26,7 @@ use crate::{
 };
 use alloy::primitives::{B256, U256};
 use chain::Mined;
+use chaos::{ChaosReport, Fault};
 use costs::Costs;
 use eyre::{bail, ensure};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -53,6 +55,8 @@ pub(crate) struct Scenario {
     pub(crate) bundle_rows: usize,
     /// Flip one byte of one payload before the follower reads it.
     pub(crate) tamper: bool,
+    /// Let things go wrong while records are sent.
+    pub(crate) chaos: bool,
 }
 
 /// Progress bars on standard error; nothing at all where that is no terminal.
@@ -87,13 +91,21 @@ pub(crate) async fn run(
     let inferences = population::attribute(scenario.seed, &scenario.inferences, scenario.shares);
     let reader = Reader::new(&devnet.urls.sequencer)?;
     let setup = register(&reader, progress).await?;
-    wait_until_safe(devnet, last_block(&setup), &progress.bar("set-up safe")).await?;
+    wait_until_safe(
+        devnet,
+        Role::Sequencer,
+        last_block(&setup),
+        &progress.bar("set-up safe"),
+    )
+    .await?;
     let l1_after_setup = costs::l1_head(&devnet.urls.l1).await?;
 
-    let replay = record(&reader, &inferences, scenario.bundle_rows, progress).await?;
-    let safe_head = wait_until_safe(devnet, replay.last_block(), &progress.bar("records safe")).await?;
+    let (replay, chaos) = record(devnet, &reader, &inferences, scenario, progress).await?;
+    let bar = progress.bar("records safe");
+    let safe_head = wait_until_safe(devnet, Role::Sequencer, replay.last_block(), &bar).await?;
     let l1_last = costs::l1_head(&devnet.urls.l1).await?;
     let hashes = block_hashes(&reader, safe_head).await?;
+    check_follower(devnet, &hashes, &progress.bar("follower")).await?;
     for role in [
         Role::Sequencer,
         Role::Batcher,
@@ -158,6 +170,7 @@ pub(crate) async fn run(
         carried_remainder_wei: books.carried.saturating_to(),
         model_fees_wei: model_fees.saturating_to(),
         wall_seconds: started.elapsed().as_secs_f64(),
+        chaos,
     };
     ensure!(
         mismatches == 0,
@@ -176,19 +189,63 @@ async fn register(reader: &Reader, progress: &Progress) -> eyre::Result<Vec<Mine
     .await
 }
 
+/// Sends the records; with chaos, a share of them during each fault.
 async fn record(
+    devnet: &mut Devnet,
     reader: &Reader,
     inferences: &[AttributedInference],
-    bundle_rows: usize,
+    scenario: &Scenario,
     progress: &Progress,
-) -> eyre::Result<Replay> {
-    let mut gateway = Sender::new(reader.clone(), keys::dev_signer(GATEWAY)).await?;
-    replay::replay(&mut gateway, inferences, bundle_rows, &progress.bar("recording")).await
+) -> eyre::Result<(Replay, Option<ChaosReport>)> {
+    let gateway = Sender::new(reader.clone(), keys::dev_signer(GATEWAY)).await?;
+    let mut replay = Replay::new(gateway, scenario.bundle_rows, progress.bar("recording"));
+    replay.expect(inferences.len());
+    if !scenario.chaos {
+        replay.send(inferences).await?;
+        return Ok((replay, None));
+    }
+    let mut report = ChaosReport::default();
+    let bar = progress.bar("faults");
+    bar.set_length(Fault::ALL.len() as u64);
+    let share = inferences.len().div_ceil(Fault::ALL.len());
+    let mut shares = inferences.chunks(share);
+    for fault in Fault::ALL {
+        let records = shares.next().unwrap_or_default();
+        tokio::try_join!(
+            replay.send(records),
+            chaos::strike(devnet, fault, &mut report, &bar)
+        )?;
+    }
+    // Blocks that held records may have been replaced since; the records are then in others.
+    replay.look_again().await?;
+    Ok((replay, Some(report)))
 }
 
-/// Waits until block `target` is safe at the sequencer; returns the safe head.
-async fn wait_until_safe(devnet: &mut Devnet, target: u64, bar: &ProgressBar) -> eyre::Result<u64> {
-    let node = NodeClient::new(&devnet.urls.sequencer)?;
+/// The follower that ran along must have come to the same blocks.
+async fn check_follower(devnet: &mut Devnet, hashes: &[B256], bar: &ProgressBar) -> eyre::Result<()> {
+    let last = hashes.len().saturating_sub(1) as u64;
+    wait_until_safe(devnet, Role::Follower, last, bar).await?;
+    let found = block_hashes(&Reader::new(&devnet.urls.follower)?, last).await?;
+    let differing = hashes
+        .iter()
+        .zip(&found)
+        .position(|(ours, theirs)| ours != theirs);
+    ensure!(
+        differing.is_none(),
+        "the follower has another block {} than the sequencer",
+        differing.unwrap_or_default()
+    );
+    Ok(())
+}
+
+/// Waits until block `target` is safe at `role`; returns the safe head there.
+async fn wait_until_safe(
+    devnet: &mut Devnet,
+    role: Role,
+    target: u64,
+    bar: &ProgressBar,
+) -> eyre::Result<u64> {
+    let node = NodeClient::new(devnet.urls.of(role))?;
     bar.set_length(target);
     let (mut safe, mut moved) = (0, Instant::now());
     loop {
@@ -204,8 +261,8 @@ async fn wait_until_safe(devnet: &mut Devnet, target: u64, bar: &ProgressBar) ->
         }
         if moved.elapsed() > SAFE_PATIENCE {
             bail!(
-                "the safe head stands still at {safe}, block {target} does not become safe; see {}/logs",
-                devnet.folder.display()
+                "the safe head stands still at {safe}, block {target} does not become safe; see {}",
+                devnet.log(role).display()
             );
         }
         tokio::time::sleep(Duration::from_millis(200)).await;

@@ -26,15 +26,72 @@ const GAS_PER_RECORD: u64 = 400_000;
 /// Most gas a transaction asks for: a third of a block, so that several fit whatever they really use.
 const GAS_MAX: u64 = 60_000_000;
 
-/// What the replay measured.
-#[derive(Clone, Debug)]
+/// The records that were sent, and what sending them took.
 pub(crate) struct Replay {
+    gateway: Sender,
+    bundle_rows: usize,
+    bar: ProgressBar,
+    /// Records still to be sent one by one.
+    single: usize,
     pub(crate) mined: Vec<Mined>,
     /// From the first transaction sent to the last receipt.
     pub(crate) took: Duration,
 }
 
 impl Replay {
+    /// Nothing sent yet; `gateway` records, `bundle_rows` a transaction.
+    pub(crate) const fn new(gateway: Sender, bundle_rows: usize, bar: ProgressBar) -> Self {
+        Self {
+            gateway,
+            bundle_rows,
+            bar,
+            single: SINGLE_RECORDS,
+            mined: Vec::new(),
+            took: Duration::ZERO,
+        }
+    }
+
+    /// Says how many records will be sent in all, for the progress bar.
+    pub(crate) fn expect(&self, records: usize) {
+        self.bar.set_length(records as u64);
+    }
+
+    /// Records `inferences` and waits for every receipt.
+    pub(crate) async fn send(&mut self, inferences: &[AttributedInference]) -> eyre::Result<()> {
+        let started = Instant::now();
+        let (single, bundled) = inferences.split_at(inferences.len().min(self.single));
+        self.single -= single.len();
+        for inference in single {
+            self.call(single_record(row(inference)), 1).await?;
+        }
+        for rows in bundled.chunks(self.bundle_rows) {
+            let bundle = encode_bundle(&rows.iter().map(row).collect::<Vec<_>>())?;
+            let data = IAttributionLedger::recordBundleCall { bundle }.abi_encode();
+            self.call(data.into(), rows.len()).await?;
+        }
+        self.mined.extend(self.gateway.drain().await?);
+        self.took += started.elapsed();
+        Ok(())
+    }
+
+    /// Sends a call to the ledger that makes `records` records.
+    async fn call(&mut self, data: Bytes, records: usize) -> eyre::Result<()> {
+        let sent = self
+            .gateway
+            .send(ATTRIBUTION_LEDGER, data, U256::ZERO, gas_limit(records));
+        self.mined.extend(sent.await?);
+        self.bar.inc(records as u64);
+        Ok(())
+    }
+
+    /// Asks for every receipt once more, after a reorg.
+    pub(crate) async fn look_again(&mut self) -> eyre::Result<()> {
+        for mined in &mut self.mined {
+            mined.receipt = self.gateway.receipt_again(mined.receipt.transaction_hash).await?;
+        }
+        Ok(())
+    }
+
     /// The block of the last record.
     pub(crate) fn last_block(&self) -> u64 {
         self.mined
@@ -56,47 +113,6 @@ impl Replay {
         let index = (waits.len() * percent).div_ceil(100).saturating_sub(1);
         waits.get(index).copied().unwrap_or_default()
     }
-}
-
-/// Records `inferences` with `gateway`, `bundle_rows` a transaction.
-pub(crate) async fn replay(
-    gateway: &mut Sender,
-    inferences: &[AttributedInference],
-    bundle_rows: usize,
-    bar: &ProgressBar,
-) -> eyre::Result<Replay> {
-    bar.set_length(inferences.len() as u64);
-    let started = Instant::now();
-    let mut mined = Vec::new();
-    let (single, bundled) = inferences.split_at(inferences.len().min(SINGLE_RECORDS));
-    for inference in single {
-        mined.extend(
-            gateway
-                .send(
-                    ATTRIBUTION_LEDGER,
-                    single_record(row(inference)),
-                    U256::ZERO,
-                    gas_limit(1),
-                )
-                .await?,
-        );
-        bar.inc(1);
-    }
-    for rows in bundled.chunks(bundle_rows) {
-        let bundle = encode_bundle(&rows.iter().map(row).collect::<Vec<_>>())?;
-        let data = IAttributionLedger::recordBundleCall { bundle }.abi_encode();
-        mined.extend(
-            gateway
-                .send(ATTRIBUTION_LEDGER, data.into(), U256::ZERO, gas_limit(rows.len()))
-                .await?,
-        );
-        bar.inc(rows.len() as u64);
-    }
-    mined.extend(gateway.drain().await?);
-    Ok(Replay {
-        mined,
-        took: started.elapsed(),
-    })
 }
 
 fn gas_limit(records: usize) -> u64 {

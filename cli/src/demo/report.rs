@@ -1,5 +1,6 @@
 //! What a demo reports: one JSON object for machines, a few lines for people.
 
+use super::chaos::ChaosReport;
 use serde::Serialize;
 use std::fmt;
 
@@ -22,6 +23,9 @@ pub(crate) struct Report {
     pub(crate) carried_remainder_wei: u128,
     pub(crate) model_fees_wei: u128,
     pub(crate) wall_seconds: f64,
+    /// Only with `--chaos`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) chaos: Option<ChaosReport>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -102,6 +106,19 @@ impl fmt::Display for Report {
             "shares + carried",
             format!("{} + {} wei", self.shares_wei, self.carried_remainder_wei),
         )?;
+        if let Some(chaos) = &self.chaos {
+            line(
+                "went wrong",
+                format!(
+                    "sequencer killed {} times, batcher {}, follower {}; no DA for {:.1} s; L1 reorgs of {:?} blocks",
+                    chaos.kills.sequencer,
+                    chaos.kills.batcher,
+                    chaos.kills.follower,
+                    chaos.da_down_s,
+                    chaos.l1_reorgs
+                ),
+            )?;
+        }
         line("took", format!("{:.1} s", self.wall_seconds))
     }
 }

@@ -120,7 +120,7 @@ impl Urls {
         }
     }
 
-    fn of(&self, role: Role) -> &str {
+    pub(crate) fn of(&self, role: Role) -> &str {
         match role {
             Role::Da => &self.da,
             Role::Sequencer => &self.sequencer,
@@ -259,6 +259,18 @@ impl Devnet {
         if let Some(process) = self.roles.remove(&role) {
             process.stop().await;
         }
+    }
+
+    /// Kills one role as a power cut would.
+    pub(crate) async fn kill(&mut self, role: Role) {
+        if let Some(mut process) = self.roles.remove(&role) {
+            process.kill().await;
+        }
+    }
+
+    /// Where a role's output goes.
+    pub(crate) fn log(&self, role: Role) -> PathBuf {
+        self.folder.join("logs").join(format!("{}.log", role.name()))
     }
 
     /// Stops everything, last started first, L1 at the end.
