@@ -1,9 +1,9 @@
 //! Batcher transactions: what the batcher sends to the inbox on L1, and the payload a DA layer keeps for it.
 //!
-//! | offset | bytes | inbox calldata                                         | payload on a DA layer or in a blob |
-//! | ------ | ----- | ------------------------------------------------------ | ---------------------------------- |
-//! | 0      | 1     | version: 00 frames, 01 commitment                      | version: 00                        |
-//! | 1      | rest  | 00: frames ([`crate::frame`]); 01: [`Commitment`]      | frames                             |
+//! | offset | bytes | inbox calldata, content of a blob ([`crate::blob`])    | payload on a DA layer |
+//! | ------ | ----- | ------------------------------------------------------ | --------------------- |
+//! | 0      | 1     | version: 00 frames, 01 commitment                      | version: 00           |
+//! | 1      | rest  | 00: frames ([`crate::frame`]); 01: [`Commitment`]      | frames                |
 //!
 //! Frames in calldata are legal on a chain with DA commitments: that is how the batcher goes on when no layer takes payloads.
 //! A transaction that does not decode is dropped as a whole. Spec: OP Stack, protocol/derivation and experimental/alt-da.
@@ -44,7 +44,7 @@ pub enum BatcherTxError {
 }
 
 impl BatcherTx {
-    /// Reads inbox calldata. Frames share the memory of `calldata`.
+    /// Reads inbox calldata or the content of a blob. Frames share the memory of `calldata`.
     pub fn decode(calldata: &Bytes) -> Result<Self, BatcherTxError> {
         match calldata.first() {
             None => Err(BatcherTxError::Empty),
@@ -64,7 +64,7 @@ impl BatcherTx {
     }
 }
 
-/// Takes the frames out of a DA payload or the content of a blob. A payload cannot refer to another payload.
+/// Takes the frames out of a DA payload. A payload cannot refer to another payload.
 pub fn decode_payload(payload: &Bytes) -> Result<Bytes, BatcherTxError> {
     match payload.first() {
         None => Err(BatcherTxError::Empty),

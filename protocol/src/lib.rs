@@ -17,6 +17,7 @@ pub mod attributes;
 pub mod attribution;
 pub mod batch;
 pub mod batcher_tx;
+pub mod blob;
 pub mod block;
 pub mod channel;
 pub mod commitment;

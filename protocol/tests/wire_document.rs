@@ -8,6 +8,7 @@ use tributary_protocol::{
     attribution::{RecordShares, decode_bundle, encode_bundle},
     batch::{Batch, SingularBatch, SpanBatch, SpanParameters},
     batcher_tx::BatcherTx,
+    blob::Blob,
     block::L1BlockNumber,
     channel::{ChannelReader, Compression, compress},
     commitment::Commitment,
@@ -69,6 +70,16 @@ fn l1_attributes_are_as_documented() {
 fn config_update_is_as_documented() {
     let log = ConfigUpdate::GasLimit(30_000_000).encode(Address::ZERO);
     assert_eq!(log.data.data, vector("config-update-gas-limit"));
+}
+
+#[test]
+fn blob_is_as_documented() {
+    let content: Vec<u8> = (0..=0x7a).collect();
+    let blob = Blob::encode(&content).unwrap();
+    let first_round = vector("blob-first-round");
+    assert_eq!(blob.bytes()[..128], first_round);
+    assert!(blob.bytes()[128..].iter().all(|byte| *byte == 0));
+    assert_eq!(blob.decode().unwrap(), content);
 }
 
 #[test]
