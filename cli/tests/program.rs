@@ -1,0 +1,276 @@
+//! The binary as its users start it: the demo on good and bad days, the devnet and its end, and what bad input is answered with.
+//!
+//! Each test has a folder for temporary files of its own; when the program has ended nothing may be left in it, and no process that
+//! was started from it. The tests that bring a rollup up run one at a time: each starts eight processes.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that panics has failed, which is what it is for"
+)]
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::Value;
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// How long what was stopped may take to be gone from the process table.
+const GONE_PATIENCE: Duration = Duration::from_secs(10);
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// A folder that the program takes for the system's temporary one.
+struct Place {
+    folder: tempfile::TempDir,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            _turn: ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tributary"));
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("TRIBUTARY_") && name != "TRIBUTARY_ANVIL" {
+                command.env_remove(name);
+            }
+        }
+        command.args(args).env("TMPDIR", self.folder.path());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    /// Fails if the program left a file or a process.
+    fn check_nothing_is_left(&self) {
+        let files: Vec<PathBuf> = fs::read_dir(self.folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        assert!(files.is_empty(), "left behind: {files:?}");
+        let started = Instant::now();
+        loop {
+            let processes = processes_that_mention(self.folder.path());
+            if processes.is_empty() {
+                return;
+            }
+            assert!(started.elapsed() < GONE_PATIENCE, "still running: {processes:?}");
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// Command lines of running processes in which `path` occurs.
+fn processes_that_mention(path: &Path) -> Vec<String> {
+    let wanted = path.to_string_lossy();
+    fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| fs::read(entry.ok()?.path().join("cmdline")).ok())
+        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
+        .filter(|line| line.contains(&*wanted))
+        .collect()
+}
+
+/// Whether anvil is here. A test that needs it and does not find it is skipped by name, or fails where nothing may be skipped.
+fn has_anvil(test: &str) -> bool {
+    let pinned = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts/node_modules/@foundry-rs");
+    let on_path = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+        .any(|folder| folder.join("anvil").is_file());
+    if pinned.exists() || on_path || std::env::var_os("TRIBUTARY_ANVIL").is_some() {
+        return true;
+    }
+    assert!(
+        std::env::var_os("TRIBUTARY_NO_SKIP").is_none(),
+        "{test} needs anvil: run `make setup`"
+    );
+    eprintln!("skipped: {test} needs anvil: run `make setup`");
+    false
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The one JSON object on standard output.
+fn report(output: &Output) -> Value {
+    assert!(output.status.success(), "{}:\n{}", output.status, stderr(output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn check_identities(report: &Value, records: u64) {
+    let number = |pointer: &str| {
+        let value = report.pointer(pointer).and_then(Value::as_u64);
+        value.unwrap_or_else(|| panic!("no {pointer} in {report}"))
+    };
+    assert_eq!(number("/records"), records);
+    assert_eq!(number("/verifier/mismatches"), 0);
+    assert_eq!(number("/verifier/derived_blocks"), number("/safe_head"));
+    assert_eq!(number("/fees_wei"), number("/model_fees_wei"));
+    assert_eq!(
+        number("/fees_wei"),
+        number("/shares_wei") + number("/carried_remainder_wei")
+    );
+    assert!(number("/da/payloads") > 0 && number("/da/bytes") > 0 && number("/l1/txs") > 0);
+}
+
+#[test]
+fn a_demo_in_which_everything_goes_wrong_ends_with_the_same_chain() {
+    if !has_anvil("a_demo_in_which_everything_goes_wrong_ends_with_the_same_chain") {
+        return;
+    }
+    let place = Place::new();
+    let output = place.run(&["demo", "--chaos", "--records", "300", "--seed", "11", "--json"]);
+    let report = report(&output);
+    check_identities(&report, 300);
+    for role in ["sequencer", "batcher", "follower"] {
+        assert_eq!(report["chaos"]["kills"][role], 1, "{report}");
+    }
+    assert_eq!(report["chaos"]["l1_reorgs"], serde_json::json!([1, 3]));
+    assert!(report["chaos"]["da_down_s"].as_f64().unwrap() > 0.0);
+    place.check_nothing_is_left();
+}
+
+#[test]
+fn a_demo_at_isthmus_with_blocks_of_two_seconds_holds() {
+    if !has_anvil("a_demo_at_isthmus_with_blocks_of_two_seconds_holds") {
+        return;
+    }
+    let place = Place::new();
+    let args = [
+        "demo",
+        "--isthmus",
+        "--block-time",
+        "2",
+        "--records",
+        "120",
+        "--shares",
+        "5",
+        "--json",
+    ];
+    check_identities(&report(&place.run(&args)), 120);
+    place.check_nothing_is_left();
+}
+
+#[test]
+fn a_tampered_payload_fails_the_demo_and_is_named() {
+    if !has_anvil("a_tampered_payload_fails_the_demo_and_is_named") {
+        return;
+    }
+    let place = Place::new();
+    let output = place.run(&["demo", "--tamper", "--records", "60", "--json"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(output.stdout.is_empty(), "no report of what did not hold");
+    let text = stderr(&output);
+    assert!(
+        text.contains("was tampered with (byte ") && text.contains("the follower stands still at L2 block"),
+        "{text}"
+    );
+    place.check_nothing_is_left();
+}
+
+#[test]
+fn a_devnet_that_is_interrupted_leaves_nothing() {
+    if !has_anvil("a_devnet_that_is_interrupted_leaves_nothing") {
+        return;
+    }
+    let place = Place::new();
+    let mut devnet = place
+        .command(&["devnet", "--free-ports"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(devnet.stdout.take().unwrap()).lines();
+    let mut banner = String::new();
+    while !banner.contains("RPC") {
+        match lines.next() {
+            Some(line) => banner += &line.unwrap(),
+            None => {
+                let mut text = String::new();
+                devnet.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+                panic!("the devnet ended before its banner: {text}");
+            }
+        }
+    }
+    kill(Pid::from_raw(i32::try_from(devnet.id()).unwrap()), Signal::SIGINT).unwrap();
+    let output = devnet.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}: {}", output.status, stderr(&output));
+    place.check_nothing_is_left();
+}
+
+#[test]
+fn a_trace_with_a_bad_row_is_refused_by_line_and_value() {
+    let place = Place::new();
+    let trace = tempfile::NamedTempFile::new().unwrap();
+    fs::write(
+        trace.path(),
+        "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.9799600,4808,10\n2023-11-16 18:17:04.0,lots,8\n",
+    )
+    .unwrap();
+    let path = trace.path().to_str().unwrap();
+    let output = place.run(&["demo", "--trace", path, "--records", "2"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stderr(&output);
+    for named in [path, "row 3", "ContextTokens", "lots"] {
+        assert!(text.contains(named), "`{named}` is not in: {text}");
+    }
+    place.check_nothing_is_left();
+}
+
+#[test]
+fn an_unknown_settings_key_is_named_with_its_file() {
+    let place = Place::new();
+    let settings = tempfile::NamedTempFile::new().unwrap();
+    fs::write(settings.path(), "[batcher]\nmax-chanel-duration = \"6s\"\n").unwrap();
+    let path = settings.path().to_str().unwrap();
+    let output = place.run(&["batcher", "--config", path]);
+    assert!(!output.status.success());
+    let text = stderr(&output);
+    for named in [path, "max-chanel-duration"] {
+        assert!(text.contains(named), "`{named}` is not in: {text}");
+    }
+}
+
+#[test]
+fn a_key_file_that_is_missing_is_named() {
+    let place = Place::new();
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("no-such-key");
+    let rollup = folder.path().join("rollup.json");
+    fs::copy(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../protocol/testdata/rollup.json"),
+        &rollup,
+    )
+    .unwrap();
+    let args = [
+        "batcher",
+        "--batcher-key-file",
+        key.to_str().unwrap(),
+        "--rollup-config",
+        rollup.to_str().unwrap(),
+        "--l1-rpc",
+        "http://127.0.0.1:1",
+        "--node-rpc",
+        "http://127.0.0.1:1",
+        "--da-url",
+        "http://127.0.0.1:1",
+    ];
+    let output = place.run(&args);
+    assert!(!output.status.success());
+    let text = stderr(&output);
+    assert!(text.contains(key.to_str().unwrap()), "{text}");
+}
