@@ -39,6 +39,8 @@ discard_reasons! {
     CommitmentNotAllowed => "commitment_not_allowed",
     /// A commitment the DA layer's rules refuse for good.
     CommitmentRefused => "commitment_refused",
+    /// A blob that is not in the encoding of batcher data.
+    BlobMalformed => "blob_malformed",
     /// A DA payload that does not start with the version of frames.
     PayloadMalformed => "payload_malformed",
     /// Bytes that do not parse as frames to the last one.

@@ -10,13 +10,13 @@
 use crate::{
     driver::{
         DerivationStatus, Driver, DriverSettings, HaltCause,
-        memory::{MemoryEngine, MemoryL1},
+        memory::{MemoryBlobs, MemoryEngine, MemoryL1},
     },
     epoch::Epoch,
 };
 use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 use alloy::signers::{SignerSync, local::PrivateKeySigner};
-use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
+use alloy_consensus::{SignableTransaction, TxEip1559, TxEip4844, TxEip4844Variant, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, keccak256};
 use core::ops::RangeInclusive;
@@ -26,6 +26,7 @@ use tributary_da_client::{DaLayer, memory::MemoryLayer};
 use tributary_protocol::{
     batch::{Batch, SingularBatch, SpanBatch, SpanParameters},
     batcher_tx::{BatcherTx, encode_payload},
+    blob::Blob,
     block::{L1BlockNumber, L2BlockId, L2BlockNumber, L2BlockRef},
     channel::{Compression, append_batch, compress, split_into_frames},
     commitment::Commitment,
@@ -98,6 +99,8 @@ pub struct TestNet {
     pub sequencer: MemoryEngine,
     /// The DA layer.
     pub da: Arc<MemoryLayer>,
+    /// The beacon node's blobs.
+    pub blobs: MemoryBlobs,
     /// Signs batcher transactions.
     pub batcher: PrivateKeySigner,
     nonces: BTreeMap<Address, u64>,
@@ -171,6 +174,7 @@ impl TestNet {
             l1,
             sequencer,
             da: Arc::new(MemoryLayer::new()),
+            blobs: MemoryBlobs::default(),
             batcher,
             nonces: BTreeMap::new(),
         }
@@ -326,6 +330,30 @@ impl TestNet {
         self.batcher_transaction(encode_payload(&encode_frames(frames)))
     }
 
+    /// A batcher transaction with one blob for each content, which starts with its version byte.
+    ///
+    /// # Panics
+    /// If a content does not fit into a blob.
+    pub fn post_blobs(&mut self, contents: &[Bytes]) -> TxEnvelope {
+        let batcher = self.batcher.clone();
+        let put = |content: &Bytes| self.blobs.put(Blob::encode(content).expect("the content fits"));
+        let transaction: TxEip4844Variant = TxEip4844Variant::TxEip4844(TxEip4844 {
+            chain_id: L1_CHAIN_ID,
+            blob_versioned_hashes: contents.iter().map(put).collect(),
+            nonce: self.next_nonce(batcher.address()),
+            gas_limit: 1_000_000,
+            max_fee_per_gas: 10_000_000_000,
+            max_priority_fee_per_gas: 1,
+            max_fee_per_blob_gas: 10_000_000_000,
+            to: INBOX,
+            ..TxEip4844::default()
+        });
+        let signature = batcher
+            .sign_hash_sync(&transaction.signature_hash())
+            .expect("a local key signs");
+        transaction.into_signed(signature).into()
+    }
+
     /// Puts frames on the DA layer. Returns a batcher transaction with the commitment, and the commitment.
     ///
     /// # Panics
@@ -354,6 +382,7 @@ impl TestNet {
             Arc::new(engine.clone()),
             settings,
         )
+        .with_blobs(Arc::new(self.blobs.clone()))
     }
 
     /// Derives into `engine` until L1 has nothing more, starting a driver and stopping it again.

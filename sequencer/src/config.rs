@@ -10,7 +10,7 @@ use crate::{
 };
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use tributary_da_client::DaLayer;
-use tributary_derivation::driver::{DriverSettings, L1Source};
+use tributary_derivation::driver::{BlobSource, DriverSettings, L1Source};
 use tributary_protocol::{
     config::{L1ChainConfig, RollupConfig},
     genesis::Genesis,
@@ -60,6 +60,8 @@ pub struct NodeParts {
     pub l1: Arc<dyn L1Source>,
     /// Where payloads behind DA commitments come from.
     pub da: Arc<dyn DaLayer>,
+    /// Where blobs come from; without it derivation waits at a batcher transaction with blobs.
+    pub blobs: Option<Arc<dyn BlobSource>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The chain's store, opened.

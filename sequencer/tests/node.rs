@@ -80,6 +80,7 @@ impl Setup {
         let parts = NodeParts {
             l1: self.l1.clone(),
             da: Arc::new(tributary_da_client::memory::MemoryLayer::new()),
+            blobs: None,
             clock: Arc::new(self.clock.clone()),
             store: Arc::new(self.store.clone()),
             metrics_text: Arc::new(String::new),

@@ -5,7 +5,7 @@ use crate::{network::genesis_for, telemetry};
 use clap::Args;
 use eyre::Context;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
-use tributary_derivation::driver::{DriverSettings, RpcL1Source};
+use tributary_derivation::driver::{BeaconBlobs, BlobSource, DriverSettings, RpcL1Source};
 use tributary_sequencer::{
     builder::BuilderSettings,
     clock::SystemClock,
@@ -33,6 +33,10 @@ pub(crate) struct NodeArgs {
     /// DA servers to read payloads from, tried in order.
     #[arg(long, env = "TRIBUTARY_DA_URL", value_name = "URL", required = true)]
     pub(crate) da_url: Vec<String>,
+    /// Beacon node of L1, to read batches from that were posted as blobs. With an anvil it is the same URL as --l1-rpc. Without it the
+    /// safe head waits at the first blob; a beacon node keeps blobs for 18 days.
+    #[arg(long, env = "TRIBUTARY_L1_BEACON", value_name = "URL")]
+    pub(crate) l1_beacon: Option<String>,
     /// Address of JSON-RPC, /livez, /readyz and /metrics.
     #[arg(long, env = "TRIBUTARY_HTTP_ADDR", default_value = "127.0.0.1:8545")]
     pub(crate) http_addr: SocketAddr,
@@ -138,6 +142,7 @@ async fn run(args: NodeArgs, kind: Kind) -> eyre::Result<()> {
     let l1_url = args.chain.l1_rpc.parse();
     let l1_url = l1_url.with_context(|| format!("--l1-rpc `{}` is not a URL", args.chain.l1_rpc))?;
     let da = super::da::client(&args.da_url).context("--da-url")?;
+    let blobs = args.l1_beacon.as_deref().map(blob_source).transpose()?;
     let config = NodeConfig {
         rollup,
         genesis,
@@ -166,6 +171,7 @@ async fn run(args: NodeArgs, kind: Kind) -> eyre::Result<()> {
     let parts = NodeParts {
         l1: Arc::new(RpcL1Source::new(l1_url)),
         da: Arc::new(da),
+        blobs,
         clock: Arc::new(SystemClock),
         store: Arc::new(store),
         metrics_text: Arc::new(move || metrics.render()),
@@ -173,4 +179,10 @@ async fn run(args: NodeArgs, kind: Kind) -> eyre::Result<()> {
     let node = Node::start(config, parts, shutdown).await?;
     node.join().await?;
     Ok(())
+}
+
+fn blob_source(url: &str) -> eyre::Result<Arc<dyn BlobSource>> {
+    let parsed = url.parse();
+    let parsed = parsed.with_context(|| format!("--l1-beacon `{url}` is not a URL"))?;
+    Ok(Arc::new(BeaconBlobs::new(&parsed)))
 }

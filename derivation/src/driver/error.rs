@@ -1,6 +1,6 @@
 //! What interrupts the driver, sorted by what it does about it: ask again, reset, or halt.
 
-use super::{Cause, EngineError, L1Error, restart::RestartError, status::StallKind};
+use super::{BlobFetchError, Cause, EngineError, L1Error, restart::RestartError, status::StallKind};
 use crate::{
     epoch::EpochError,
     pipeline::{NothingToReject, ResetCause},
@@ -20,9 +20,12 @@ pub enum StallCause {
     /// The DA layer gave no answer.
     #[error(transparent)]
     Da(#[from] Unavailable),
+    /// The source of blobs gave no answer.
+    #[error(transparent)]
+    Blobs(#[from] BlobFetchError),
     /// The batcher posted blobs, and this node has no source of blobs.
-    #[error("{count} blobs in L1 block {number} cannot be read: no blob source is configured", number = l1_inclusion.number)]
-    Blobs {
+    #[error("{count} blobs in L1 block {number} cannot be read: name a beacon node with --l1-beacon", number = l1_inclusion.number)]
+    NoBlobSource {
         /// How many.
         count: usize,
         /// L1 block that includes them.
@@ -42,7 +45,7 @@ impl StallCause {
     pub const fn kind(&self) -> StallKind {
         match self {
             Self::L1(_) | Self::UnknownL1Block(_) | Self::Restart(_) => StallKind::L1,
-            Self::Da(_) | Self::Blobs { .. } => StallKind::Da,
+            Self::Da(_) | Self::Blobs(_) | Self::NoBlobSource { .. } => StallKind::Da,
             Self::Engine(_) => StallKind::Engine,
         }
     }

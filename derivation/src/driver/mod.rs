@@ -3,13 +3,14 @@
 //! ```text
 //!  L1Source --blocks--> +----------+ --attributes--> Engine
 //!  DaLayer --payloads-> | Pipeline | <--safe block-- (execute or consolidate)
-//!                       +----------+
+//!  BlobSource --blobs-> +----------+
 //! ```
 //! Everything that can fail for a passing reason happens here and becomes a stall: the same question is asked again until it is
 //! answered. Nothing that fails here can make the pipeline skip data.
 
 use core::{future::Future, pin::Pin};
 
+mod blobs;
 mod data;
 mod engine;
 mod error;
@@ -23,12 +24,13 @@ mod settings;
 mod status;
 
 pub use self::{
+    blobs::{BeaconBlobs, BlobFetchError, BlobSource, versioned_hash},
     engine::{Applied, ApplyError, Cause, Engine, EngineError},
     error::{HaltCause, StallCause},
     l1_source::{L1Error, L1Source, L1Tag},
     restart::{Restart, RestartError, find_restart},
     rpc_l1::RpcL1Source,
-    run::Driver,
+    run::{Driver, DriverStep},
     settings::DriverSettings,
     status::{DerivationStatus, Stall, StallKind},
 };

@@ -1,7 +1,7 @@
 //! The loop: step, fetch what is asked for, apply what comes out; wait and ask again when something fails.
 
 use super::{
-    Applied, ApplyError, Cause, Engine, L1Source,
+    Applied, ApplyError, BlobSource, Cause, Engine, L1Source,
     data::fetch_data,
     error::{HaltCause, Interrupt, StallCause},
     restart::find_restart,
@@ -32,12 +32,15 @@ pub struct Driver {
     pub(super) l1_config: Arc<L1ChainConfig>,
     pub(super) l1: Arc<dyn L1Source>,
     pub(super) da: Arc<dyn DaLayer>,
+    blobs: Option<Arc<dyn BlobSource>>,
     pub(super) engine: Arc<dyn Engine>,
     pub(super) settings: DriverSettings,
     pub(super) status: watch::Sender<DerivationStatus>,
     pub(super) pipeline: Option<Pipeline>,
     /// True once the pipeline no longer stands on L1 as it is.
     pub(super) must_restart: bool,
+    /// Failures since something last moved.
+    failures: u32,
     /// Derived blocks the engine does not know to be safe: how many, the last, and the L1 block it was derived from.
     untold: Option<(u32, L2BlockRef, L1BlockId)>,
     pub(super) recent: VecDeque<Arc<L1Block>>,
@@ -51,6 +54,19 @@ impl core::fmt::Debug for Driver {
             .field("status", &*self.status.borrow())
             .finish_non_exhaustive()
     }
+}
+
+/// What one step of a driver came to, for whoever drives it by hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DriverStep {
+    /// It moved on. Step again.
+    Moved,
+    /// L1 has nothing more for now.
+    CaughtUp,
+    /// Something could not be answered; the status says what. Step again to ask again.
+    Stalled,
+    /// L1 has another chain than was read; the next step starts again from what still holds.
+    Reset,
 }
 
 /// What a turn of the loop came to.
@@ -77,15 +93,24 @@ impl Driver {
             l1_config,
             l1,
             da,
+            blobs: None,
             engine,
             settings,
             status: watch::Sender::default(),
             pipeline: None,
             must_restart: true,
+            failures: 0,
             untold: None,
             recent: VecDeque::new(),
             heads_refreshed: None,
         }
+    }
+
+    /// Reads blobs from `blobs`. Without a source, a batcher transaction with blobs is waited at.
+    #[must_use]
+    pub fn with_blobs(mut self, blobs: Arc<dyn BlobSource>) -> Self {
+        self.blobs = Some(blobs);
+        self
     }
 
     /// Follows where derivation stands.
@@ -99,38 +124,51 @@ impl Driver {
     /// # Errors
     /// When derivation cannot go on without an operator; the status says so too.
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), HaltCause> {
-        let mut failures = 0_u32;
         loop {
-            let turn = tokio::select! {
+            let step = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return Ok(()),
-                turn = self.turn() => turn,
+                step = self.step() => step?,
             };
-            let pause = match turn {
-                Ok(turn) => {
-                    failures = 0;
-                    self.report_turn(turn);
-                    if turn == Turn::Moved {
-                        tokio::task::yield_now().await;
-                        continue;
-                    }
-                    self.settings.poll_interval
+            let pause = match step {
+                DriverStep::Moved => {
+                    tokio::task::yield_now().await;
+                    continue;
                 }
-                Err(Interrupt::Halt(cause)) => return Err(self.halt(cause)),
-                Err(Interrupt::Reset(cause)) => {
-                    failures = failures.saturating_add(1);
-                    self.forget(&cause);
-                    self.settings.retry_pause(failures)
-                }
-                Err(Interrupt::Stall(cause)) => {
-                    failures = failures.saturating_add(1);
-                    self.report_stall(&cause, failures);
-                    self.settings.retry_pause(failures)
-                }
+                DriverStep::CaughtUp => self.settings.poll_interval,
+                DriverStep::Reset | DriverStep::Stalled => self.settings.retry_pause(self.failures),
             };
             tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
                 () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// One step of [`Self::run`], without its pauses: what a simulation drives node by node.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub async fn step(&mut self) -> Result<DriverStep, HaltCause> {
+        match self.turn().await {
+            Ok(turn) => {
+                self.failures = 0;
+                self.report_turn(turn);
+                Ok(match turn {
+                    Turn::Moved => DriverStep::Moved,
+                    Turn::CaughtUp => DriverStep::CaughtUp,
+                })
+            }
+            Err(Interrupt::Halt(cause)) => Err(self.halt(cause)),
+            Err(Interrupt::Reset(cause)) => {
+                self.failures = self.failures.saturating_add(1);
+                self.forget(&cause);
+                Ok(DriverStep::Reset)
+            }
+            Err(Interrupt::Stall(cause)) => {
+                self.failures = self.failures.saturating_add(1);
+                self.report_stall(&cause, self.failures);
+                Ok(DriverStep::Stalled)
             }
         }
     }
@@ -165,7 +203,7 @@ impl Driver {
             }
             Step::NeedL1Block(number) => self.read_l1_block(number).await,
             Step::NeedData(request) => {
-                let answer = fetch_data(&*self.da, &request).await?;
+                let answer = fetch_data(&*self.da, self.blobs.as_deref(), &request).await?;
                 if let Some(pipeline) = &mut self.pipeline {
                     pipeline.provide_data(answer);
                 }

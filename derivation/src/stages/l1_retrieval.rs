@@ -12,7 +12,8 @@ use alloc::{collections::VecDeque, vec::Vec};
 use alloy_consensus::{Transaction, TxEnvelope, transaction::SignerRecoverable};
 use alloy_primitives::{Address, B256, Bytes, TxKind};
 use tributary_protocol::{
-    batcher_tx::{BatcherTx, decode_payload},
+    batcher_tx::{BatcherTx, BatcherTxError, decode_payload},
+    blob::Blob,
     block::L1BlockRef,
     commitment::Commitment,
 };
@@ -39,9 +40,12 @@ pub enum DataRequest {
 /// The answer to a [`DataRequest`]. There is no "could not fetch": ask again until there is an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DataAnswer {
-    /// The payload; or, for a request for blobs, the contents of each, in order.
-    Data(Vec<Bytes>),
-    /// By the rules of the DA layer, the same for every reader, this commitment counts for nothing.
+    /// The payload behind the commitment.
+    Payload(Bytes),
+    /// The blobs, in the order of their hashes, each checked against its own.
+    Blobs(Vec<Blob>),
+    /// By the rules of the DA layer, the same for every reader, this commitment counts for nothing. Blobs cannot be refused: they are
+    /// there, or they are waited for.
     Refused,
 }
 
@@ -106,18 +110,28 @@ impl L1Retrieval {
             }
             TxEnvelope::Eip7702(_) => return discards.add(DiscardReason::BatcherTxType),
         };
-        let pending = match decoded {
-            Ok(BatcherTx::Frames(frames)) => Pending::Frames(frames),
+        match self.pending_of(decoded, l1_inclusion) {
+            Ok(pending) => self.pending.push_back(pending),
+            Err(reason) => discards.add(reason),
+        }
+    }
+
+    fn pending_of(
+        &self,
+        decoded: Result<BatcherTx, BatcherTxError>,
+        l1_inclusion: L1BlockRef,
+    ) -> Result<Pending, DiscardReason> {
+        match decoded {
+            Ok(BatcherTx::Frames(frames)) => Ok(Pending::Frames(frames)),
             Ok(BatcherTx::Commitment(_)) if !self.commitments_allowed => {
-                return discards.add(DiscardReason::CommitmentNotAllowed);
+                Err(DiscardReason::CommitmentNotAllowed)
             }
-            Ok(BatcherTx::Commitment(commitment)) => Pending::Request(DataRequest::Payload {
+            Ok(BatcherTx::Commitment(commitment)) => Ok(Pending::Request(DataRequest::Payload {
                 commitment,
                 l1_inclusion,
-            }),
-            Err(_) => return discards.add(DiscardReason::BatcherTxMalformed),
-        };
-        self.pending.push_back(pending);
+            })),
+            Err(_) => Err(DiscardReason::BatcherTxMalformed),
+        }
     }
 
     /// Takes what comes next; a request stays until it is answered.
@@ -133,20 +147,43 @@ impl L1Retrieval {
         }
     }
 
-    /// Answers the request in front. An answer nobody asked for changes nothing.
+    /// Answers the request in front. An answer to another question changes nothing: the request stays.
     pub fn answer(&mut self, answer: DataAnswer, discards: &mut Discards) {
-        if !matches!(self.pending.front(), Some(Pending::Request(_))) {
+        let Some(Pending::Request(request)) = self.pending.front() else {
             return;
-        }
-        self.pending.pop_front();
-        let payloads = match answer {
-            DataAnswer::Data(payloads) => payloads,
-            DataAnswer::Refused => return discards.add(DiscardReason::CommitmentRefused),
         };
-        for payload in payloads.iter().rev() {
-            match decode_payload(payload) {
-                Ok(frames) => self.pending.push_front(Pending::Frames(frames)),
-                Err(_) => discards.add(DiscardReason::PayloadMalformed),
+        match (request, answer) {
+            (DataRequest::Payload { .. }, DataAnswer::Payload(payload)) => {
+                self.pending.pop_front();
+                match decode_payload(&payload) {
+                    Ok(frames) => self.pending.push_front(Pending::Frames(frames)),
+                    Err(_) => discards.add(DiscardReason::PayloadMalformed),
+                }
+            }
+            (DataRequest::Payload { .. }, DataAnswer::Refused) => {
+                self.pending.pop_front();
+                discards.add(DiscardReason::CommitmentRefused);
+            }
+            (DataRequest::Blobs { hashes, l1_inclusion }, DataAnswer::Blobs(blobs))
+                if hashes.len() == blobs.len() =>
+            {
+                let l1_inclusion = *l1_inclusion;
+                self.pending.pop_front();
+                self.load_blobs(&blobs, l1_inclusion, discards);
+            }
+            _ => {}
+        }
+    }
+
+    /// Each blob counts for itself; its content is read as calldata would be.
+    fn load_blobs(&mut self, blobs: &[Blob], l1_inclusion: L1BlockRef, discards: &mut Discards) {
+        for blob in blobs.iter().rev() {
+            let content = blob.decode().map_err(|_| DiscardReason::BlobMalformed);
+            let pending =
+                content.and_then(|content| self.pending_of(BatcherTx::decode(&content), l1_inclusion));
+            match pending {
+                Ok(pending) => self.pending.push_front(pending),
+                Err(reason) => discards.add(reason),
             }
         }
     }
@@ -187,10 +224,17 @@ mod tests {
             match stage.pull() {
                 Retrieved::Exhausted => break,
                 Retrieved::Frames(frames) => retrieved.push(Retrieved::Frames(frames)),
-                need @ Retrieved::Need(_) => {
+                Retrieved::Need(request) => {
+                    let need = Retrieved::Need(request.clone());
                     assert_eq!(stage.pull(), need, "a request stays until it is answered");
                     retrieved.push(need);
-                    stage.answer(DataAnswer::Refused, &mut discards);
+                    let answer = match request {
+                        DataRequest::Payload { .. } => DataAnswer::Refused,
+                        DataRequest::Blobs { hashes, .. } => {
+                            DataAnswer::Blobs(alloc::vec![broken_blob(); hashes.len()])
+                        }
+                    };
+                    stage.answer(answer, &mut discards);
                 }
             }
         }
@@ -272,26 +316,79 @@ mod tests {
         }
     }
 
-    #[test]
-    fn blobs_give_their_frames_in_order_and_a_broken_one_nothing() {
-        let mut stage = L1Retrieval::new(INBOX, false);
-        let mut discards = Discards::default();
+    fn waiting_for_blobs(count: usize) -> L1Retrieval {
+        let mut stage = L1Retrieval::new(INBOX, true);
         stage.pending.push_back(Pending::Request(DataRequest::Blobs {
-            hashes: Vec::new(),
+            hashes: alloc::vec![B256::ZERO; count],
             l1_inclusion: L1BlockRef::default(),
         }));
         stage
             .pending
             .push_back(Pending::Frames(Bytes::from_static(b"after")));
-        let blobs = [&b"\0one"[..], b"", b"\0two"].map(Bytes::from_static);
-        stage.answer(DataAnswer::Data(blobs.into()), &mut discards);
-        for expected in [&b"one"[..], b"two", b"after"] {
+        stage
+    }
+
+    fn blob(content: &[u8]) -> Blob {
+        Blob::encode(content).unwrap()
+    }
+
+    fn broken_blob() -> Blob {
+        let mut bytes = blob(b"\0three").bytes().to_vec();
+        bytes[1] = 7;
+        Blob::new(bytes.into()).unwrap()
+    }
+
+    #[test]
+    fn blobs_give_their_frames_in_order_and_a_broken_one_nothing() {
+        let mut stage = waiting_for_blobs(5);
+        let mut discards = Discards::default();
+        let commitment = blob(b"\x01\x01\x00cert");
+        let blobs = [
+            blob(b"\0one"),
+            broken_blob(),
+            commitment,
+            blob(b""),
+            blob(b"\0two"),
+        ];
+        stage.answer(DataAnswer::Blobs(blobs.into()), &mut discards);
+        assert_eq!(stage.pull(), Retrieved::Frames(Bytes::from_static(b"one")));
+        // Other derivers look for commitments in blobs as well.
+        assert!(matches!(
+            stage.pull(),
+            Retrieved::Need(DataRequest::Payload { .. })
+        ));
+        stage.answer(DataAnswer::Refused, &mut discards);
+        for expected in [&b"two"[..], b"after"] {
             assert_eq!(stage.pull(), Retrieved::Frames(Bytes::from_static(expected)));
         }
         assert_eq!(stage.pull(), Retrieved::Exhausted);
-        assert_eq!(discards.counts().get(R::PayloadMalformed), 1);
-        // An answer nobody asked for changes nothing.
+        for reason in [R::BlobMalformed, R::BatcherTxMalformed, R::CommitmentRefused] {
+            assert_eq!(discards.counts().get(reason), 1, "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn answer_to_another_question_drops_nothing() {
+        let mut stage = waiting_for_blobs(2);
+        let mut discards = Discards::default();
+        let asked = stage.pull();
+        let answers = [
+            DataAnswer::Refused,
+            DataAnswer::Payload(Bytes::from_static(b"\0frames")),
+            DataAnswer::Blobs(Vec::new()),
+            DataAnswer::Blobs(Vec::from([blob(b"\0one")])),
+        ];
+        for answer in answers {
+            stage.answer(answer, &mut discards);
+            assert_eq!(stage.pull(), asked);
+        }
+        assert_eq!(discards.counts().iter().count(), 0);
+        let blobs = Vec::from([blob(b"\0one"), blob(b"\0two")]);
+        stage.answer(DataAnswer::Blobs(blobs), &mut discards);
+        assert_eq!(stage.pull(), Retrieved::Frames(Bytes::from_static(b"one")));
+        // Nobody asks any more.
         stage.answer(DataAnswer::Refused, &mut discards);
-        assert_eq!(discards.counts().get(R::CommitmentRefused), 0);
+        assert_eq!(stage.pull(), Retrieved::Frames(Bytes::from_static(b"two")));
+        assert_eq!(discards.counts().iter().count(), 0);
     }
 }

@@ -1,5 +1,6 @@
 //! Stories told with a whole network: what a sequencer built and a batcher posted, derived again by a follower.
 
+mod blobs;
 mod da;
 mod keystone;
 mod reorgs;

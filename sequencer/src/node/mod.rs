@@ -132,7 +132,7 @@ impl Node {
         roles.end_with(engine.clone());
         let l1_checked = roles.probe_l1(l1_check, l1_passed);
         roles.probe_da(parts.da.clone());
-        let driver = Driver::new(
+        let mut driver = Driver::new(
             rollup.clone(),
             l1_chain.clone(),
             parts.l1.clone(),
@@ -140,6 +140,9 @@ impl Node {
             Arc::new(engine.clone()),
             config.derivation,
         );
+        if let Some(blobs) = parts.blobs {
+            driver = driver.with_blobs(blobs);
+        }
         let derivation = driver.status();
         roles.show_stalls(derivation.clone());
         roles.derive(driver, l1_checked);

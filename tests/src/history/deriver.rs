@@ -87,7 +87,7 @@ impl Deriver {
                 Step::NeedData(DataRequest::Payload { commitment, .. }) => {
                     let payload = &payloads[&BatcherTx::Commitment(commitment).encode()];
                     self.pipeline
-                        .provide_data(DataAnswer::Data(vec![payload.clone()]));
+                        .provide_data(DataAnswer::Payload(payload.clone()));
                 }
                 Step::NeedData(DataRequest::Blobs { .. }) => panic!("histories have no blobs"),
                 Step::NeedSafeBlock(number) => {
@@ -114,6 +114,7 @@ impl Deriver {
                     rejected: first.is_some(),
                     attributes: first.unwrap_or_else(|| record(derived)),
                     block: alloy::rlp::encode(&block.block).into(),
+                    preimages: block.preimages.clone(),
                 });
                 self.pipeline.confirm(block.reference, block.system_config);
             }
