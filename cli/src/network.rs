@@ -250,7 +250,7 @@ fn alloc(owner: Address, jovian: bool, development: bool) -> BTreeMap<Address, G
         (contracts::L1_BLOCK, predeploy(artifacts::l1_block())),
         (
             contracts::L2_TO_L1_MESSAGE_PASSER,
-            predeploy(artifacts::message_passer()),
+            predeploy(artifacts::message_passer()).with_storage(Some(contracts::message_passer_storage())),
         ),
         (contracts::GAS_PRICE_ORACLE, oracle),
         (contracts::ATTRIBUTION_REGISTRY, registry),
@@ -271,6 +271,7 @@ fn alloc(owner: Address, jovian: bool, development: bool) -> BTreeMap<Address, G
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloy::consensus::EMPTY_ROOT_HASH;
     use tributary_protocol::block::L1BlockNumber;
 
     fn spec(jovian: bool) -> ChainSpec {
@@ -320,6 +321,18 @@ mod tests {
             assert_eq!(alone.hash, from_file.hash);
             assert_eq!(alone.hash, rollup.genesis.l2.hash);
             assert_eq!(alone.hash, deployment.l2_genesis_hash);
+        }
+    }
+
+    #[test]
+    fn op_geth_finds_a_withdrawals_root_that_is_not_an_empty_tries() {
+        for jovian in [true, false] {
+            let header = Network::new(&spec(jovian), deployment())
+                .unwrap()
+                .genesis
+                .seal()
+                .header;
+            assert_ne!(header.withdrawals_root, Some(EMPTY_ROOT_HASH));
         }
     }
 

@@ -17,7 +17,9 @@ mod storage;
 pub use attribution::{IAttributionLedger, IAttributionRegistry};
 pub use l1::{IDisputeGame, IDisputeGameFactory, IOptimismPortal, ISystemConfig, L1Deployment};
 pub use l2::{IFeeVault, IGasPriceOracle, IL1Block, IL2ToL1MessagePasser};
-pub use storage::{attribution_registry_storage, fee_vault_storage, gas_price_oracle_storage};
+pub use storage::{
+    attribution_registry_storage, fee_vault_storage, gas_price_oracle_storage, message_passer_storage,
+};
 
 use alloy_primitives::{Address, address};
 

@@ -30,6 +30,14 @@ pub fn gas_price_oracle_storage(jovian: bool) -> BTreeMap<B256, B256> {
     BTreeMap::from([(slot(0), U256::from(forks).into())])
 }
 
+/// Storage of `L2ToL1MessagePasser`: one word in the last slot, which the contract never reads, so that its storage is not empty. On other
+/// OP chains the predeploy is a proxy and its storage never is; op-geth leaves the withdrawals root out of the payloads it builds while it
+/// is that of an empty trie, and then refuses them.
+#[must_use]
+pub fn message_passer_storage() -> BTreeMap<B256, B256> {
+    BTreeMap::from([(B256::repeat_byte(0xff), slot(1))])
+}
+
 fn slot(index: u64) -> B256 {
     U256::from(index).into()
 }
