@@ -7,11 +7,11 @@ use crate::{
 use alloy::primitives::{Bytes, keccak256};
 use tributary_protocol::{
     batch::{SingularBatch, SpanBatch, SpanEncodeError, SpanParameters},
-    batcher_tx::encode_payload,
+    batcher_tx::{BatcherTxError, encode_payload},
     block::{L2Block, L2BlockRef, l1_info},
     channel::{Compression, SplitError, append_batch, compress, split_into_frames},
     config::RollupConfig,
-    frame::{ChannelId, FRAME_DATA_SIZE_MAX, Frame, encode_frames},
+    frame::{ChannelId, FRAME_DATA_SIZE_MAX, Frame, FrameError, encode_frames},
 };
 
 /// Why blocks do not become a channel. Nothing was posted.
@@ -33,6 +33,15 @@ pub enum BuildError {
     /// A channel too long for its frames.
     #[error(transparent)]
     Split(#[from] SplitError),
+    /// A payload that is no batcher data.
+    #[error("a payload of ours does not decode: {0}")]
+    Payload(#[from] BatcherTxError),
+    /// A payload that does not hold frames but a commitment.
+    #[error("a payload of ours does not hold frames")]
+    NotFrames,
+    /// A payload whose frames do not parse.
+    #[error("a payload of ours does not decode: {0}")]
+    Frames(#[from] FrameError),
     /// The channel decodes to something else than went in.
     #[error("the channel of blocks {first} to {last} does not decode to what went in: {source}")]
     SelfCheck {
@@ -129,18 +138,6 @@ impl BuiltChannel {
     /// [`SplitError`].
     pub fn payload(&self) -> Result<Bytes, SplitError> {
         Ok(encode_payload(&encode_frames(&self.frames(FRAME_DATA_SIZE_MAX)?)))
-    }
-
-    /// The channel as calldata of as many transactions as it takes, each of at most `size_max` bytes.
-    ///
-    /// # Errors
-    /// [`SplitError`].
-    pub fn calldata(&self, size_max: usize) -> Result<Vec<Bytes>, SplitError> {
-        let frames = self.frames(size_max.saturating_sub(1))?;
-        Ok(frames
-            .iter()
-            .map(|frame| encode_payload(&encode_frames(core::slice::from_ref(frame))))
-            .collect())
     }
 }
 

@@ -1,75 +1,87 @@
-//! The batcher's loop: load blocks, build channels, disperse, submit, confirm; and start again after the safe head when what was
-//! posted did not count.
+//! The batcher's loop: load blocks, build channels, disperse, post, follow them until they are final; and start again after the safe
+//! head when what was posted did not count.
+//!
+//! ```text
+//!            blocks                 channels                       routes             nonces, transactions
+//!  node ------------> ChannelManager ------> Journal <---- Dispersal ----> Journal <---- Poster ----> L1
+//! ```
+//! One turn looks at node and L1, then moves each part as far as it goes without waiting. If blocks were replaced, or what was posted
+//! did not become safe, the batcher drains: nothing new is begun, what has a nonce is posted to its end (derivation drops it), and
+//! then it starts again after the safe head. A nonce is never used for anything else.
 
 use crate::{
     channel_builder::{BuildError, BuiltChannel, ChannelBuilder},
     channel_manager::{ChannelManager, ChannelPolicy, Discontinuity, PendingBlock},
-    l1::{Call, L1Error, Submitter},
-    node::{NodeClient, NodeError, SyncStatus},
+    dispersal::Dispersal,
+    journal::{Journal, JournalError, JournaledChannel},
+    l1::{L1Error, L1Port, PostError, Poster, Urgency},
+    node::{NodeError, NodePort, SyncStatus},
 };
-use alloy::primitives::{Address, Bytes, U256};
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
-use tokio::sync::watch;
+use alloy::primitives::{Address, keccak256};
+use std::time::Duration;
+use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
-use tributary_da_client::{DaLayer, PutError};
 use tributary_protocol::{
-    batcher_tx::BatcherTx,
-    block::{L1BlockNumber, L2BlockNumber, L2BlockRef},
+    block::{L1BlockNumber, L2BlockId, L2BlockNumber},
     config::RollupConfig,
 };
 
 /// Blocks loaded between two looks at the clock, so that a long backlog does not delay a channel that is due.
 const BLOCKS_PER_LOAD: usize = 256;
 
-/// How long to wait at the start for our own earlier transactions to be mined.
+/// How long to wait at the start for transactions that an earlier process left in L1's pool.
 const QUIET_PATIENCE: Duration = Duration::from_secs(60);
 
-/// Failed puts of one payload after which it goes to L1 as calldata: a DA layer that is down never stops posting.
-const PUTS_BEFORE_FAILOVER: u32 = 5;
+/// Channels begun and not on L1 at which no more are built; blocks wait in the manager then, and after that at the node.
+const CHANNELS_BEGUN_MAX: usize = 32;
 
-/// Longest calldata of one batcher transaction when frames go to L1 themselves: under every client's 128 KiB pool limit.
-const CALLDATA_BYTES_MAX: usize = 120_000;
+/// Channels begun and not on L1 at which what is offered for them rises.
+const CHANNELS_URGENT: usize = 8;
 
 /// What the batcher needs to run.
 #[derive(Clone, Debug)]
 pub struct BatcherConfig {
-    /// Pause between two rounds.
+    /// Pause between two turns.
     pub poll_interval: Duration,
     /// When channels close; the window's length is taken from the rollup config.
     pub policy: ChannelPolicy,
     /// Brotli quality, 0 to 11.
     pub brotli_quality: u8,
-    /// Post frames as calldata when the DA layer keeps failing.
-    pub calldata_failover: bool,
 }
 
-/// Why the batcher cannot go on by itself.
+/// Why a turn ended early. What is not [fatal](Self::is_fatal) is tried again in the next one.
 #[derive(Debug, thiserror::Error)]
 pub enum BatcherError {
-    /// See [`NodeError`]; retried.
+    /// See [`NodeError`].
     #[error(transparent)]
     Node(#[from] NodeError),
-    /// See [`L1Error`]; retried after a fresh look at the chain.
+    /// See [`PostError`].
     #[error(transparent)]
-    L1(#[from] L1Error),
-    /// See [`Discontinuity`]; starts again after the safe head.
+    Post(#[from] PostError),
+    /// See [`JournalError`].
     #[error(transparent)]
-    Discontinuity(#[from] Discontinuity),
+    Journal(#[from] JournalError),
     /// A channel that does not come out as it went in; nothing of it is posted.
     #[error(transparent)]
     Build(#[from] BuildError),
-    /// The DA layer refuses the payload, and it may not go to L1 instead.
-    #[error("the DA layer refuses a payload of {bytes} bytes: {source}")]
-    Da {
-        /// Size of the payload.
-        bytes: usize,
-        /// Its word.
-        source: PutError,
-    },
+}
+
+impl BatcherError {
+    /// True if only an operator can help: the journal cannot be written, or another process posts with our key.
+    #[must_use]
+    pub const fn is_fatal(&self) -> bool {
+        matches!(
+            self,
+            Self::Journal(_)
+                | Self::Build(_)
+                | Self::Post(
+                    PostError::Journal(_)
+                        | PostError::Build(_)
+                        | PostError::L1(L1Error::NonceTaken { .. } | L1Error::Signer(_))
+                )
+        )
+    }
 }
 
 /// What others may know of the batcher at any time.
@@ -77,47 +89,89 @@ pub enum BatcherError {
 pub struct BatcherStatus {
     /// Why nothing moves, if nothing does.
     pub problem: Option<String>,
-    /// Last L2 block posted since the start.
-    pub posted: Option<L2BlockRef>,
+    /// Last L2 block on L1, as far as we posted it.
+    pub posted: Option<L2BlockId>,
     /// Blocks waiting to be posted.
     pub pending_blocks: usize,
+    /// Channels begun and not final.
+    pub channels: usize,
 }
 
-/// What was posted last, to be compared with what derivation makes of it.
-#[derive(Clone, Copy, Debug)]
-struct Posted {
-    last: L2BlockRef,
-    included_in: L1BlockNumber,
+/// What the batcher is at.
+#[derive(Debug)]
+enum Phase {
+    /// Waiting until the chain shows all that was posted, to find out where to go on.
+    Settling {
+        /// Since when L1's pool is waited for.
+        since: Instant,
+        /// The L1 block up to which the node must have read; known once L1's pool is quiet.
+        target: Option<L1BlockNumber>,
+    },
+    /// Posting what the manager brings.
+    Posting(Box<ChannelManager>),
+    /// Beginning nothing, posting what has a nonce to its end.
+    Draining,
+}
+
+impl Phase {
+    fn settling() -> Self {
+        Self::Settling {
+            since: Instant::now(),
+            target: None,
+        }
+    }
 }
 
 /// The batcher.
-pub struct Batcher {
+#[derive(Debug)]
+pub struct Batcher<N, L> {
     config: BatcherConfig,
     rollup: RollupConfig,
-    node: NodeClient,
-    da: Arc<dyn DaLayer>,
-    l1: Submitter,
+    node: N,
+    journal: Journal,
+    dispersal: Dispersal,
+    poster: Poster<L>,
+    phase: Phase,
     status: watch::Sender<BatcherStatus>,
     started: Instant,
 }
 
-impl Batcher {
-    /// A batcher for the chain of `node`.
+impl<N: NodePort, L: L1Port> Batcher<N, L> {
+    /// A batcher for the chain of `node` that goes on with what `journal` holds.
     #[must_use]
     pub fn new(
         config: BatcherConfig,
         rollup: RollupConfig,
-        node: NodeClient,
-        da: Arc<dyn DaLayer>,
-        l1: Submitter,
+        node: N,
+        journal: Journal,
+        dispersal: Dispersal,
+        poster: Poster<L>,
     ) -> Self {
+        let policy = ChannelPolicy {
+            seq_window_l1_blocks: rollup.seq_window_size,
+            ..config.policy
+        };
+        let config = BatcherConfig { policy, ..config };
+        let phase = match journal.channels().last() {
+            Some(channel) => {
+                info!(
+                    channels = journal.channels().len(),
+                    block = channel.last.number.0,
+                    "going on after the journal's last block"
+                );
+                Phase::Posting(Box::new(ChannelManager::new(policy, channel.last)))
+            }
+            None => Phase::settling(),
+        };
         let (status, _) = watch::channel(BatcherStatus::default());
         Self {
             config,
             rollup,
             node,
-            da,
-            l1,
+            journal,
+            dispersal,
+            poster,
+            phase,
             status,
             started: Instant::now(),
         }
@@ -129,97 +183,187 @@ impl Batcher {
         self.status.subscribe()
     }
 
-    /// Runs until `shutdown`. Whatever goes wrong is told in the status and tried again from the safe head.
-    pub async fn run(self, shutdown: CancellationToken) {
+    /// Address our transactions come from; derivation counts only those of the system configuration's batcher.
+    #[must_use]
+    pub fn address(&self) -> Address {
+        self.poster.address()
+    }
+
+    /// Channels begun and not final.
+    #[must_use]
+    pub const fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Runs until `shutdown`. Whatever passes is told in the status and tried again.
+    ///
+    /// # Errors
+    /// When only an operator can help; everything begun is in the journal.
+    pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), BatcherError> {
         while !shutdown.is_cancelled() {
-            let round = tokio::select! {
+            let turn = tokio::select! {
+                // A turn that is dropped has written whole changes only.
                 () = shutdown.cancelled() => break,
-                round = self.run_from_safe_head() => round,
+                turn = self.turn() => turn,
             };
-            if let Err(error) = round {
-                warn!(%error, "starting again after the safe head");
-                metrics::counter!("op_batcher_default_resets_total").increment(1);
-                self.status
-                    .send_modify(|status| status.problem = Some(error.to_string()));
+            if let Err(error) = turn {
+                warn!(%error, "this turn ended early");
+                let problem = Some(error.to_string());
+                self.status.send_modify(|status| status.problem = problem);
+                if error.is_fatal() {
+                    return Err(error);
+                }
             }
             tokio::select! {
                 () = shutdown.cancelled() => break,
-                () = tokio::time::sleep(self.config.poll_interval) => {}
+                () = self.dispersal.wait(self.config.poll_interval) => {}
             }
         }
-        info!("stopped");
+        info!(
+            channels = self.journal.channels().len(),
+            "stopped; what is begun is in the journal"
+        );
+        Ok(())
     }
 
-    /// Posts block after block until something does not fit.
-    async fn run_from_safe_head(&self) -> Result<(), BatcherError> {
-        let safe = self.settled_safe_head().await?;
-        info!(block = safe.number.0, hash = %safe.hash, "posting after the safe head");
-        let policy = ChannelPolicy {
-            seq_window_l1_blocks: self.rollup.seq_window_size,
-            ..self.config.policy
+    /// Moves everything as far as it goes now.
+    ///
+    /// # Errors
+    /// [`BatcherError`]; what was done until then is in the journal.
+    pub async fn turn(&mut self) -> Result<(), BatcherError> {
+        let sync = self.node.sync_status().await?;
+        self.poster.look(&mut self.journal).await?;
+        if let Some(nonce) = self.poster.foreign_nonce() {
+            self.report(Some(format!(
+                "L1 says that nonce {nonce} is used, and shows none of our transactions that used it"
+            )));
+            return Ok(());
+        }
+        self.forget_final(&sync)?;
+        let problem = match &self.phase {
+            Phase::Settling { since, target } => self.settle(*since, *target, &sync).await?,
+            Phase::Posting(_) => self.post(&sync).await?,
+            Phase::Draining => self.drain()?,
         };
-        let mut manager = ChannelManager::new(policy, safe.id());
-        let mut posted: Option<Posted> = None;
-        loop {
-            let sync = self.node.sync_status().await?;
-            if let Some(lost) = posted.filter(|posted| was_lost(*posted, &sync)) {
-                warn!(
-                    posted = lost.last.number.0,
-                    l1_block = lost.included_in.0,
-                    safe = sync.safe_l2.number.0,
-                    "what was posted did not become safe"
-                );
-                return Ok(());
-            }
-            self.load_blocks(&mut manager, sync.cross_unsafe_l2.number)
-                .await?;
-            self.report(&manager, posted);
-            while let Some((blocks, reason)) =
-                manager.close(self.started.elapsed(), sync.head_l1.number, false)
-            {
-                let channel = ChannelBuilder::new(&self.rollup, self.config.brotli_quality).build(&blocks)?;
-                debug!(
-                    reason = reason.name(),
-                    blocks = blocks.len(),
-                    bytes = channel.data.len(),
-                    "closed a channel"
-                );
-                metrics::counter!("op_batcher_default_channel_closed_total", "reason" => reason.name())
-                    .increment(1);
-                posted = Some(self.post(&channel).await?);
-                self.report(&manager, posted);
-            }
-            tokio::time::sleep(self.config.poll_interval).await;
-        }
+        let urgency = self.urgency(sync.head_l1.number);
+        self.poster.offer(&mut self.journal, urgency).await?;
+        self.report(problem.or_else(|| self.dispersal.problem().map(str::to_owned)));
+        Ok(())
     }
 
-    /// The safe head once the node has read all that we have on L1.
-    async fn settled_safe_head(&self) -> Result<L2BlockRef, BatcherError> {
-        if !self.l1.wait_for_quiet(QUIET_PATIENCE).await? {
-            warn!("an earlier transaction of ours is still in L1's pool; the next one replaces it");
-        }
-        let target = self.node.sync_status().await?.head_l1.number;
-        loop {
-            let sync = self.node.sync_status().await?;
-            // Every L1 block before the one being read has been read whole.
-            if sync.current_l1.number >= target {
-                return Ok(sync.safe_l2);
-            }
-            self.status.send_modify(|status| {
-                status.problem = Some(format!(
-                    "the node has read L1 up to {} of {target}",
-                    sync.current_l1.number
+    /// Channels of finalized blocks are done.
+    fn forget_final(&mut self, sync: &SyncStatus) -> Result<(), JournalError> {
+        let finalized = sync.finalized_l2.number;
+        self.journal.change(|channels| {
+            let is_done =
+                |channel: &JournaledChannel| channel.is_included() && channel.last.number <= finalized;
+            let done = channels.iter().take_while(|channel| is_done(channel)).count();
+            channels.drain(..done);
+        })
+    }
+
+    /// Finds the safe head once the node has read all that we have on L1. Returns what is waited for.
+    async fn settle(
+        &mut self,
+        since: Instant,
+        target: Option<L1BlockNumber>,
+        sync: &SyncStatus,
+    ) -> Result<Option<String>, BatcherError> {
+        let Some(target) = target else {
+            let is_quiet = self.poster.is_quiet().await.map_err(PostError::from)?;
+            if !is_quiet && since.elapsed() < QUIET_PATIENCE {
+                return Ok(Some(
+                    "waiting for earlier transactions of ours in L1's pool".to_owned(),
                 ));
-            });
-            tokio::time::sleep(self.config.poll_interval).await;
+            }
+            if !is_quiet {
+                warn!("an earlier transaction of ours is still in L1's pool; the next one replaces it");
+            }
+            let target = Some(sync.head_l1.number);
+            self.phase = Phase::Settling { since, target };
+            return Ok(None);
+        };
+        // Every L1 block before the one being read has been read whole.
+        if sync.current_l1.number < target {
+            return Ok(Some(format!(
+                "the node has read L1 up to {} of {target}",
+                sync.current_l1.number
+            )));
         }
+        let safe = sync.safe_l2;
+        info!(block = safe.number.0, hash = %safe.hash, "posting after the safe head");
+        let manager = ChannelManager::new(self.config.policy, safe.id());
+        self.phase = Phase::Posting(Box::new(manager));
+        Ok(None)
     }
 
-    async fn load_blocks(
-        &self,
-        manager: &mut ChannelManager,
-        head: L2BlockNumber,
-    ) -> Result<(), BatcherError> {
+    /// One turn of posting. Returns why it is not posting any more, if so.
+    async fn post(&mut self, sync: &SyncStatus) -> Result<Option<String>, BatcherError> {
+        if let Some(problem) = self.lost(sync) {
+            return self.start_over(problem);
+        }
+        let loaded = self.load_blocks(sync.cross_unsafe_l2.number).await;
+        match loaded {
+            Ok(()) => {}
+            Err(LoadError::Node(error)) => return Err(error.into()),
+            Err(LoadError::Discontinuity(error)) => return self.start_over(error.to_string()),
+        }
+        self.build_channels(sync.head_l1.number)?;
+        self.dispersal.advance(&mut self.journal)?;
+        self.poster.assign(&mut self.journal).await?;
+        Ok(None)
+    }
+
+    /// What of the journal did not become safe, though the node has read it; or what has become safe otherwise.
+    fn lost(&self, sync: &SyncStatus) -> Option<String> {
+        let safe = sync.safe_l2.number;
+        self.journal.channels().iter().find_map(|channel| {
+            let last = channel.last.number;
+            match channel.included_in() {
+                Some(l1_block) if sync.current_l1.number > l1_block && safe < last => Some(format!(
+                    "blocks up to {last}, posted in L1 block {l1_block}, did not become safe: the safe head is {safe}"
+                )),
+                // Somebody else posted them, or deposits alone took their place.
+                None if channel.transactions.is_empty() && safe >= last => {
+                    Some(format!("blocks up to {last} became safe before we posted them"))
+                }
+                _ => None,
+            }
+        })
+    }
+
+    fn start_over(&mut self, problem: String) -> Result<Option<String>, BatcherError> {
+        warn!(problem, "starting again after the safe head");
+        metrics::counter!("op_batcher_default_resets_total").increment(1);
+        self.phase = Phase::Draining;
+        // What has no nonce has no effect yet, and will have none.
+        self.journal
+            .change(|channels| channels.retain(|channel| !channel.transactions.is_empty()))?;
+        Ok(Some(problem))
+    }
+
+    /// Waits until L1 holds everything that has a nonce.
+    fn drain(&mut self) -> Result<Option<String>, BatcherError> {
+        let open = self
+            .journal
+            .channels()
+            .iter()
+            .filter(|channel| !channel.is_included())
+            .count();
+        if open > 0 {
+            return Ok(Some(format!(
+                "{open} channels that no longer count are still on their way to L1"
+            )));
+        }
+        self.journal.change(Vec::clear)?;
+        self.phase = Phase::settling();
+        Ok(None)
+    }
+
+    async fn load_blocks(&mut self, head: L2BlockNumber) -> Result<(), LoadError> {
+        let Phase::Posting(manager) = &mut self.phase else {
+            return Ok(());
+        };
         for _ in 0..BLOCKS_PER_LOAD {
             let Some(number) = manager.next_wanted().filter(|number| *number <= head) else {
                 break;
@@ -232,91 +376,103 @@ impl Batcher {
         Ok(())
     }
 
-    async fn post(&self, channel: &BuiltChannel) -> Result<Posted, BatcherError> {
-        let began = Instant::now();
-        let mut included_in = L1BlockNumber(0);
-        for calldata in self.disperse(channel).await? {
-            let call = Call {
-                to: self.rollup.batch_inbox_address,
-                data: calldata,
-                value: U256::ZERO,
-            };
-            let receipt = self.l1.send(&call).await?;
-            included_in = L1BlockNumber(receipt.block_number.unwrap_or_default());
-            metrics::counter!("op_batcher_default_l1_gas_total").increment(receipt.gas_used);
-            info!(first = channel.first.number.0, last = channel.last.number.0, bytes = channel.data.len(),
-                l1_block = included_in.0, l1_tx = %receipt.transaction_hash, "posted a channel");
+    /// Builds the channels that are due and writes them into the journal.
+    fn build_channels(&mut self, l1_head: L1BlockNumber) -> Result<(), BatcherError> {
+        let Phase::Posting(manager) = &mut self.phase else {
+            return Ok(());
+        };
+        while begun(&self.journal) < CHANNELS_BEGUN_MAX
+            && let Some((blocks, reason)) = manager.close(self.started.elapsed(), l1_head, false)
+        {
+            let channel = ChannelBuilder::new(&self.rollup, self.config.brotli_quality).build(&blocks)?;
+            debug!(
+                reason = reason.name(),
+                blocks = blocks.len(),
+                bytes = channel.data.len(),
+                "closed a channel"
+            );
+            metrics::counter!("op_batcher_default_channel_closed_total", "reason" => reason.name())
+                .increment(1);
+            metrics::counter!("op_batcher_default_input_bytes_total").increment(channel.input_bytes as u64);
+            metrics::counter!("op_batcher_default_output_bytes_total").increment(channel.data.len() as u64);
+            let payload = channel.payload().map_err(BuildError::from)?;
+            let entry = journal_entry(&channel, &payload, self.rollup.seq_window_size);
+            self.journal.add(entry, &payload)?;
         }
-        metrics::histogram!("op_batcher_default_post_seconds").record(began.elapsed().as_secs_f64());
-        metrics::counter!("op_batcher_default_input_bytes_total").increment(channel.input_bytes as u64);
-        metrics::counter!("op_batcher_default_output_bytes_total").increment(channel.data.len() as u64);
-        Ok(Posted {
-            last: channel.last,
-            included_in,
-        })
+        Ok(())
     }
 
-    /// Stores the channel with the DA layer and returns the calldata of the batcher transactions that anchor it.
-    async fn disperse(&self, channel: &BuiltChannel) -> Result<Vec<Bytes>, BatcherError> {
-        let payload = channel.payload().map_err(BuildError::from)?;
-        let mut failures = 0;
-        loop {
-            let error = match self.da.put(payload.clone()).await {
-                Ok(commitment) => return Ok(vec![BatcherTx::Commitment(commitment).encode()]),
-                Err(error) => error,
-            };
-            failures += 1;
-            warn!(%error, failures, bytes = payload.len(), "the DA layer did not take a payload");
-            metrics::counter!("op_batcher_default_da_put_failures_total").increment(1);
-            self.status
-                .send_modify(|status| status.problem = Some(error.to_string()));
-            if failures >= PUTS_BEFORE_FAILOVER || !error.is_retryable() {
-                if !self.config.calldata_failover {
-                    return Err(BatcherError::Da {
-                        bytes: payload.len(),
-                        source: error,
-                    });
-                }
-                warn!(bytes = payload.len(), "posting the channel as calldata instead");
-                metrics::counter!("op_batcher_default_failovers_total").increment(1);
-                return Ok(channel.calldata(CALLDATA_BYTES_MAX).map_err(BuildError::from)?);
-            }
-            tokio::time::sleep(error.retry_after().unwrap_or(self.config.poll_interval)).await;
+    /// How pressing the oldest channel that is not on L1 is.
+    fn urgency(&self, l1_head: L1BlockNumber) -> Urgency {
+        let open = self.journal.channels().iter();
+        let Some(oldest) = open.into_iter().find(|channel| !channel.is_included()) else {
+            return Urgency::None;
+        };
+        let left = oldest.deadline.0.saturating_sub(l1_head.0);
+        if left <= self.config.policy.safety_margin_l1_blocks {
+            Urgency::Deadline
+        } else if left <= self.rollup.seq_window_size / 2 || begun(&self.journal) >= CHANNELS_URGENT {
+            Urgency::Raised
+        } else {
+            Urgency::None
         }
     }
 
-    fn report(&self, manager: &ChannelManager, posted: Option<Posted>) {
-        metrics::gauge!("op_batcher_default_pending_blocks_count").set(manager.pending() as f64);
+    fn report(&self, problem: Option<String>) {
+        let pending_blocks = match &self.phase {
+            Phase::Posting(manager) => manager.pending(),
+            Phase::Settling { .. } | Phase::Draining => 0,
+        };
+        let channels = self.journal.channels();
+        let posted = channels
+            .iter()
+            .take_while(|channel| channel.is_included())
+            .last()
+            .map(|channel| channel.last);
+        metrics::gauge!("op_batcher_default_pending_blocks_count").set(pending_blocks as f64);
+        metrics::gauge!("tributary_batcher_channels").set(channels.len() as f64);
         self.status.send_replace(BatcherStatus {
-            problem: None,
-            posted: posted.map(|posted| posted.last),
-            pending_blocks: manager.pending(),
+            problem,
+            posted,
+            pending_blocks,
+            channels: channels.len(),
         });
     }
+}
 
-    /// Address our transactions come from; derivation counts only those of the system configuration's batcher.
-    #[must_use]
-    pub fn account(&self) -> Address {
-        self.l1.account()
+/// Channels that L1 does not hold yet.
+fn begun(journal: &Journal) -> usize {
+    let channels = journal.channels().iter();
+    channels.filter(|channel| !channel.is_included()).count()
+}
+
+/// Why blocks could not be loaded.
+enum LoadError {
+    Node(NodeError),
+    Discontinuity(Discontinuity),
+}
+
+impl From<NodeError> for LoadError {
+    fn from(error: NodeError) -> Self {
+        Self::Node(error)
     }
 }
 
-/// True once the node has read the L1 block that holds what was posted, and its safe head is still below it.
-fn was_lost(posted: Posted, sync: &SyncStatus) -> bool {
-    sync.current_l1.number > posted.included_in && sync.safe_l2.number < posted.last.number
+impl From<Discontinuity> for LoadError {
+    fn from(error: Discontinuity) -> Self {
+        Self::Discontinuity(error)
+    }
 }
 
-/// Checks at the start that `account` is the batcher the chain listens to.
-///
-/// # Errors
-/// A sentence naming both accounts.
-pub fn check_account(account: Address, rollup: &RollupConfig) -> Result<(), String> {
-    let expected = rollup.genesis.system_config.batcher_address;
-    if account == expected {
-        return Ok(());
+fn journal_entry(channel: &BuiltChannel, payload: &[u8], seq_window_l1_blocks: u64) -> JournaledChannel {
+    let origin = channel.first.l1_origin.number.0;
+    JournaledChannel {
+        first: channel.first.id(),
+        last: channel.last.id(),
+        deadline: L1BlockNumber(origin.saturating_add(seq_window_l1_blocks)),
+        payload: keccak256(payload),
+        payload_size: u32::try_from(payload.len()).unwrap_or(u32::MAX),
+        route: None,
+        transactions: Vec::new(),
     }
-    Err(format!(
-        "the key is of {account}, but the chain's batcher at genesis is {expected}; unless SystemConfig has changed it since, \
-         nothing this batcher posts will count"
-    ))
 }

@@ -5,13 +5,18 @@
 //!  node --output root--> proposer ------------------------------------------------------------------l1--> factory
 //! ```
 //!
-//! L1 is the truth: the batcher keeps nothing on disk. After a restart it waits until the node has read everything that is on L1
-//! and goes on after the safe head, so nothing is left out, and what might be posted twice derivation skips as past.
+//! L1 is the truth, and the journal a cache of it: what is begun is on disk before it has an effect, so a batcher that is killed goes on
+//! with the same transactions. Without a journal it waits until the node has read everything that is on L1 and goes on after the safe
+//! head, so nothing is left out, and what might be posted twice derivation skips as past.
 
+mod calldata;
 pub mod channel_builder;
 pub mod channel_manager;
+pub mod dispersal;
 pub mod driver;
+pub mod journal;
 pub mod l1;
 pub mod node;
+pub mod preflight;
 pub mod proposer;
 pub mod self_check;

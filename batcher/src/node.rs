@@ -69,6 +69,26 @@ pub struct OutputAtBlock {
     pub block_ref: L2BlockRef,
 }
 
+/// The node, as far as the batcher needs it: over JSON-RPC, and in tests in memory.
+pub trait NodePort: Send + Sync {
+    /// Heads of both chains, as the node sees them.
+    fn sync_status(&self) -> impl Future<Output = Result<SyncStatus, NodeError>> + Send;
+
+    /// Block `number` and its hash.
+    fn block(&self, number: L2BlockNumber)
+    -> impl Future<Output = Result<(L2Block, B256), NodeError>> + Send;
+}
+
+impl NodePort for NodeClient {
+    async fn sync_status(&self) -> Result<SyncStatus, NodeError> {
+        Self::sync_status(self).await
+    }
+
+    async fn block(&self, number: L2BlockNumber) -> Result<(L2Block, B256), NodeError> {
+        Self::block(self, number).await
+    }
+}
+
 /// A client of the node.
 #[derive(Clone, Debug)]
 pub struct NodeClient {

@@ -145,9 +145,9 @@ impl Proposer {
             data: create.abi_encode().into(),
             value,
         };
-        let receipt = self.l1.send(&call).await?;
+        let inclusion = self.l1.send(&call).await?;
         metrics::counter!("tributary_proposer_proposals_total").increment(1);
-        info!(block = safe.number.0, root = %output.output_root, l1_tx = %receipt.transaction_hash, "proposed an output root");
+        info!(block = safe.number.0, root = %output.output_root, l1_tx = %inclusion.hash, "proposed an output root");
         Ok(Some(output))
     }
 

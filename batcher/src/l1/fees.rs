@@ -1,5 +1,7 @@
 //! What an L1 transaction offers to pay.
 
+use serde::{Deserialize, Serialize};
+
 /// Ceilings on what one L1 transaction may offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FeeLimits {
@@ -19,11 +21,37 @@ impl Default for FeeLimits {
     }
 }
 
-/// Fees of one transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Fees {
-    pub(super) max_fee_per_gas: u128,
-    pub(super) max_priority_fee_per_gas: u128,
+/// How pressing it is that a transaction is mined. Raises what is offered, never the ceilings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// The market's price will do.
+    #[default]
+    None,
+    /// Channels are piling up, or half of the sequencing window is over.
+    Raised,
+    /// The sequencing window is nearly over; missing it would replace the chain's blocks with empty ones.
+    Deadline,
+}
+
+impl Urgency {
+    /// What the tip is multiplied with.
+    const fn tip_factor(self) -> u128 {
+        match self {
+            Self::None => 1,
+            Self::Raised => 2,
+            Self::Deadline => 5,
+        }
+    }
+}
+
+/// Fees of one transaction, in wei per gas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fees {
+    /// Most that is paid, base fee included.
+    pub max_fee_per_gas: u128,
+    /// Most that goes to the block's producer.
+    pub max_priority_fee_per_gas: u128,
 }
 
 impl Fees {
@@ -34,6 +62,16 @@ impl Fees {
         Self {
             max_fee_per_gas,
             max_priority_fee_per_gas: tip.min(max_fee_per_gas),
+        }
+    }
+
+    /// The market's fees for a transaction of this urgency.
+    pub(super) const fn urgent(self, urgency: Urgency) -> Self {
+        let tip = self.max_priority_fee_per_gas.saturating_mul(urgency.tip_factor());
+        let more = tip - self.max_priority_fee_per_gas;
+        Self {
+            max_fee_per_gas: self.max_fee_per_gas.saturating_add(more),
+            max_priority_fee_per_gas: tip,
         }
     }
 
@@ -78,6 +116,15 @@ mod tests {
             assert!(bumped.max_fee_per_gas * 10 >= fee * 11 && bumped.max_fee_per_gas > fee);
             assert!(bumped.max_priority_fee_per_gas * 10 >= fee * 11);
         }
+    }
+
+    #[test]
+    fn urgency_raises_the_tip_and_leaves_the_base_fee_its_room() {
+        assert_eq!(fees(100, 10).urgent(Urgency::None), fees(100, 10));
+        assert_eq!(fees(100, 10).urgent(Urgency::Deadline), fees(140, 50));
+        let most = fees(u128::MAX, u128::MAX).urgent(Urgency::Raised);
+        assert_eq!(most, fees(u128::MAX, u128::MAX));
+        assert!(Urgency::Deadline > Urgency::Raised && Urgency::Raised > Urgency::None);
     }
 
     #[test]

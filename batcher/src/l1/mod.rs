@@ -1,10 +1,23 @@
-//! L1 transactions: one at a time, explicit nonce, replacement under a ceiling.
+//! Transactions on L1: explicit nonces, replacement under a ceiling, no two effects from one nonce.
 //!
-//! One account, one [`Submitter`], one transaction in flight. A nonce never carries two effects: while a transaction with nonce `n`
-//! may still be mined, only replacements of that same transaction are sent with `n`.
+//! ```text
+//!  proposer --Call--> Submitter ---\
+//!                                   >-- Account (signs) -- L1Port (Ethereum RPC | in memory)
+//!  batcher --Journal--> Poster ----/
+//! ```
+//! One account belongs to one process. While a transaction with nonce `n` may still be mined, only replacements of that same
+//! transaction are sent with `n`.
 
+mod account;
+mod error;
 mod fees;
+mod port;
+mod poster;
 mod submitter;
 
-pub use fees::FeeLimits;
-pub use submitter::{Call, L1Error, Submitter};
+pub use account::{Account, Signed};
+pub use error::L1Error;
+pub use fees::{FeeLimits, Fees, Urgency};
+pub use port::{Accepted, Call, Inclusion, L1Port, RpcL1};
+pub use poster::{PostError, Poster, PosterSettings};
+pub use submitter::Submitter;

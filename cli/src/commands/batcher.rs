@@ -3,21 +3,26 @@
 use super::shared::{ChainArgs, LogArgs, duration};
 use crate::{devnet::l1, health, keys, telemetry};
 use clap::Args;
-use eyre::bail;
+use eyre::{Context, bail};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tributary_batcher::{
     channel_manager::ChannelPolicy,
-    driver::{Batcher, BatcherConfig, check_account},
-    l1::{FeeLimits, Submitter},
+    dispersal::Dispersal,
+    driver::{Batcher, BatcherConfig},
+    journal::{Folder, Journal, JournalChain},
+    l1::{Account, FeeLimits, Poster, PosterSettings, RpcL1},
     node::NodeClient,
+    preflight,
 };
+use tributary_protocol::config::RollupConfig;
 
 /// Wei in a gwei.
 const GWEI: u128 = 1_000_000_000;
 
 /// Post the chain's batches to DA and anchor them on L1.
 ///
-/// Keeps nothing on disk: after a restart it goes on where L1 and the node say it was.
+/// What is begun is in a journal under --data-dir before it has an effect: after a restart, however hard, it goes on with the very
+/// transactions it had begun, and nothing is posted twice. L1 is the truth: without the folder it starts after the safe head.
 #[derive(Args, Debug)]
 pub(crate) struct BatcherArgs {
     #[command(flatten)]
@@ -33,6 +38,9 @@ pub(crate) struct BatcherArgs {
     /// File with the batcher's private key (64 hex digits, mode 600).
     #[arg(long, env = "TRIBUTARY_BATCHER_KEY_FILE", value_name = "FILE")]
     pub(crate) batcher_key_file: PathBuf,
+    /// Folder of the journal. One process at a time.
+    #[arg(long, env = "TRIBUTARY_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: PathBuf,
     /// Pause between two looks at the node.
     #[arg(long, env = "TRIBUTARY_POLL_INTERVAL", value_parser = duration, default_value = "1s")]
     pub(crate) poll_interval: Duration,
@@ -57,6 +65,9 @@ pub(crate) struct BatcherArgs {
     /// Time after which an L1 transaction that was not mined is replaced by one that pays more.
     #[arg(long, env = "TRIBUTARY_RESUBMISSION_TIMEOUT", value_parser = duration, default_value = "48s")]
     pub(crate) resubmission_timeout: Duration,
+    /// L1 transactions offered and not yet mined; more wait for their turn.
+    #[arg(long, env = "TRIBUTARY_MAX_PENDING_TX", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub(crate) max_pending_tx: u8,
     /// Address of /livez, /readyz and /metrics.
     #[arg(long, env = "TRIBUTARY_METRICS_ADDR", default_value = "127.0.0.1:7301")]
     pub(crate) metrics_addr: SocketAddr,
@@ -69,25 +80,23 @@ pub(crate) async fn run(args: BatcherArgs) -> eyre::Result<()> {
     let shutdown = telemetry::shutdown_on_signal()?;
     let rollup = args.chain.rollup()?;
     let signer = keys::load(&args.batcher_key_file, "batcher-key-file", rollup.l1_chain_id)?;
-    let limits = FeeLimits {
-        max_fee_per_gas: u128::from(args.max_fee_gwei) * GWEI,
-        ..FeeLimits::default()
-    };
-    let provider = l1::provider(&args.chain.l1_rpc)?;
-    let submitter = Submitter::new(
-        provider,
-        signer,
-        rollup.l1_chain_id,
-        limits,
-        args.resubmission_timeout,
-    )
-    .await?;
-    if let Err(warning) = check_account(submitter.account(), &rollup) {
-        tracing::warn!("{warning}");
-    }
     if args.max_channel_bytes == 0 {
         bail!("--max-channel-bytes must be at least 1");
     }
+    let account = Account::new(signer, rollup.l1_chain_id);
+    let folder = Folder::open(&args.data_dir)
+        .with_context(|| format!("cannot open {} (--data-dir)", args.data_dir.display()))?;
+    let journal = Journal::open(Box::new(folder), journal_chain(&rollup, &account))
+        .with_context(|| format!("the journal in {} (--data-dir)", args.data_dir.display()))?;
+    let l1 = RpcL1::connect(l1::provider(&args.chain.l1_rpc)?, rollup.l1_chain_id).await?;
+    let node = NodeClient::new(&args.node_rpc)?;
+    tokio::select! {
+        checked = check(&l1, &node, &rollup, &account) => checked?,
+        () = shutdown.cancelled() => return Ok(()),
+    }
+    let poster = Poster::new(l1, account, poster_settings(&args, &rollup));
+    let da = Arc::new(super::da::client(std::slice::from_ref(&args.da_url))?);
+    let dispersal = Dispersal::new(da, !args.no_calldata_failover);
     let config = BatcherConfig {
         poll_interval: args.poll_interval,
         policy: ChannelPolicy {
@@ -97,10 +106,8 @@ pub(crate) async fn run(args: BatcherArgs) -> eyre::Result<()> {
             seq_window_l1_blocks: rollup.seq_window_size,
         },
         brotli_quality: args.brotli_quality,
-        calldata_failover: !args.no_calldata_failover,
     };
-    let da = Arc::new(super::da::client(std::slice::from_ref(&args.da_url))?);
-    let batcher = Batcher::new(config, rollup, NodeClient::new(&args.node_rpc)?, da, submitter);
+    let batcher = Batcher::new(config, rollup, node, journal, dispersal, poster);
     let status = batcher.status();
     let readiness: health::Readiness = Arc::new(move || status.borrow().problem.clone());
     health::serve(
@@ -109,6 +116,36 @@ pub(crate) async fn run(args: BatcherArgs) -> eyre::Result<()> {
         shutdown.clone(),
     )
     .await?;
-    batcher.run(shutdown).await;
+    batcher.run(shutdown).await?;
     Ok(())
+}
+
+/// Refuses to start on a node, an L1 or a key that do not belong to the chain.
+async fn check(l1: &RpcL1, node: &NodeClient, rollup: &RollupConfig, account: &Account) -> eyre::Result<()> {
+    let passed = async {
+        preflight::check_account(l1.provider(), rollup, account.address()).await?;
+        preflight::check_node(node, rollup).await
+    };
+    passed.await.map_err(|problem: String| eyre::eyre!(problem))
+}
+
+fn journal_chain(rollup: &RollupConfig, account: &Account) -> JournalChain {
+    JournalChain {
+        l1_chain_id: rollup.l1_chain_id,
+        l2_chain_id: rollup.l2_chain_id,
+        l2_genesis: rollup.genesis.l2.hash,
+        batcher: account.address(),
+    }
+}
+
+fn poster_settings(args: &BatcherArgs, rollup: &RollupConfig) -> PosterSettings {
+    PosterSettings {
+        inbox: rollup.batch_inbox_address,
+        limits: FeeLimits {
+            max_fee_per_gas: u128::from(args.max_fee_gwei) * GWEI,
+            ..FeeLimits::default()
+        },
+        replace_after: args.resubmission_timeout,
+        in_flight_max: usize::from(args.max_pending_tx),
+    }
 }

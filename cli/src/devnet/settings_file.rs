@@ -52,6 +52,7 @@ fn settings(options: &Options, urls: &Urls, network: &Network) -> Table {
             "batcher",
             section([
                 ("batcher-key-file", folder("keys/batcher")),
+                ("data-dir", folder("batcher")),
                 ("poll-interval", "500ms".to_owned()),
                 ("max-channel-duration", channel),
                 ("resubmission-timeout", "12s".to_owned()),
