@@ -9,6 +9,7 @@
 //!
 //! Its keccak-256 is the output root. Spec: OP Stack, protocol/proposals.
 
+use alloy_consensus::Header;
 use alloy_primitives::{B256, keccak256};
 
 /// Bytes of what is hashed.
@@ -18,6 +19,17 @@ pub const OUTPUT_V0_SIZE: usize = 128;
 #[must_use]
 pub fn output_root(state_root: B256, withdrawals_storage_root: B256, block_hash: B256) -> B256 {
     keccak256(output_v0(state_root, withdrawals_storage_root, block_hash))
+}
+
+/// Output root of the L2 block with this header and hash; `None` before Isthmus, whose headers do not hold the message root.
+#[must_use]
+pub fn output_root_of(header: &Header, block_hash: B256) -> Option<B256> {
+    let withdrawals_storage_root = header.withdrawals_root?;
+    Some(output_root(
+        header.state_root,
+        withdrawals_storage_root,
+        block_hash,
+    ))
 }
 
 /// What [`output_root`] hashes; a dispute opens the root with it.

@@ -10,7 +10,7 @@ use crate::{
 };
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use tributary_da_client::DaLayer;
-use tributary_derivation::driver::{BlobSource, DriverSettings, L1Source};
+use tributary_derivation::driver::{BlobSource, DriverSettings, L1Source, OutputWatchSettings};
 use tributary_protocol::{
     config::{L1ChainConfig, RollupConfig},
     genesis::Genesis,
@@ -43,6 +43,10 @@ pub struct NodeConfig {
     pub pool: PoolLimits,
     /// Pace of derivation.
     pub derivation: DriverSettings,
+    /// Output roots on L1 to compare with what is derived.
+    pub outputs: Option<OutputWatchSettings>,
+    /// Command for the shell, run once when the node halts, with the cause in `TRIBUTARY_HALT_CAUSE`.
+    pub on_halt: Option<String>,
 }
 
 impl NodeConfig {

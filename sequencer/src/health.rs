@@ -123,9 +123,13 @@ impl Health {
         self.facts.write().store = check;
     }
 
-    /// Records that the node has stopped for good. The first cause stays.
-    pub fn halt(&self, cause: String) {
-        self.facts.write().halted.get_or_insert(cause);
+    /// Records that the node has stopped for good. The first cause stays; true if this is it.
+    pub fn halt(&self, cause: String) -> bool {
+        metrics::gauge!("node_halted").set(1.0);
+        let mut facts = self.facts.write();
+        let is_first = facts.halted.is_none();
+        facts.halted.get_or_insert(cause);
+        is_first
     }
 
     /// The facts now; `unix_now_secs` is the wall clock.

@@ -63,6 +63,8 @@ impl Setup {
                 engine: EngineSettings::default(),
                 pool: PoolLimits::default(),
                 derivation: DriverSettings::default(),
+                outputs: None,
+                on_halt: None,
             },
             l1,
             clock: ManualClock::new(GENESIS_TIME),

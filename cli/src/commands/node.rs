@@ -2,10 +2,13 @@
 
 use super::shared::{ChainArgs, LogArgs, duration};
 use crate::{network::genesis_for, telemetry};
+use alloy::primitives::Address;
 use clap::Args;
 use eyre::Context;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
-use tributary_derivation::driver::{BeaconBlobs, BlobSource, DriverSettings, RpcL1Source};
+use tributary_derivation::driver::{
+    BeaconBlobs, BlobSource, DriverSettings, OutputWatchSettings, RpcL1Source,
+};
 use tributary_sequencer::{
     builder::BuilderSettings,
     clock::SystemClock,
@@ -37,6 +40,21 @@ pub(crate) struct NodeArgs {
     /// safe head waits at the first blob; a beacon node keeps blobs for 18 days.
     #[arg(long, env = "TRIBUTARY_L1_BEACON", value_name = "URL")]
     pub(crate) l1_beacon: Option<String>,
+    /// The dispute game factory on L1: output roots posted there are compared with what is derived. A root of --proposer-address, or of
+    /// a game that resolved for its proposer, that differs halts the node; an open game of anyone else is an alarm.
+    #[arg(long, env = "TRIBUTARY_DISPUTE_GAME_FACTORY", value_name = "ADDRESS")]
+    pub(crate) dispute_game_factory: Option<Address>,
+    /// Our own proposer's address.
+    #[arg(
+        long,
+        env = "TRIBUTARY_PROPOSER_ADDRESS",
+        value_name = "ADDRESS",
+        requires = "dispute_game_factory"
+    )]
+    pub(crate) proposer_address: Option<Address>,
+    /// Command for the shell, run once if the node halts; the cause is in TRIBUTARY_HALT_CAUSE.
+    #[arg(long, env = "TRIBUTARY_ON_HALT", value_name = "COMMAND")]
+    pub(crate) on_halt: Option<String>,
     /// Address of JSON-RPC, /livez, /readyz and /metrics.
     #[arg(long, env = "TRIBUTARY_HTTP_ADDR", default_value = "127.0.0.1:8545")]
     pub(crate) http_addr: SocketAddr,
@@ -166,6 +184,11 @@ async fn run(args: NodeArgs, kind: Kind) -> eyre::Result<()> {
             l1_confirmations: args.verifier_l1_confs,
             ..DriverSettings::default()
         },
+        outputs: args.dispute_game_factory.map(|factory| OutputWatchSettings {
+            factory,
+            proposer: args.proposer_address,
+        }),
+        on_halt: args.on_halt,
     };
     let store = FjallStore::open(&config.store_folder())?;
     let parts = NodeParts {

@@ -2,7 +2,7 @@
 
 use super::BoxFuture;
 use crate::fork_choice::{Heads, SafeDerivation};
-use alloy_primitives::Bytes;
+use alloy_primitives::{B256, Bytes};
 use tributary_protocol::{
     attributes::BlockAttributes,
     block::{L1BlockId, L1BlockNumber, L2BlockNumber, L2BlockRef},
@@ -102,6 +102,9 @@ pub trait Engine: Send + Sync + 'static {
         &self,
         number: L2BlockNumber,
     ) -> BoxFuture<'_, Result<Option<SystemConfig>, EngineError>>;
+
+    /// Output root of the block at `number`; `None` above the unsafe head.
+    fn output_root(&self, number: L2BlockNumber) -> BoxFuture<'_, Result<Option<B256>, EngineError>>;
 
     /// EIP-2718 bytes of the transactions of the block at `number`, deposits included; `None` above the unsafe head.
     fn transactions(&self, number: L2BlockNumber) -> BoxFuture<'_, Result<Option<Vec<Bytes>>, EngineError>>;

@@ -1,10 +1,13 @@
 //! What interrupts the driver, sorted by what it does about it: ask again, reset, or halt.
 
-use super::{BlobFetchError, Cause, EngineError, L1Error, restart::RestartError, status::StallKind};
+use super::{
+    BlobFetchError, Cause, EngineError, L1Error, Proposal, restart::RestartError, status::StallKind,
+};
 use crate::{
     epoch::EpochError,
     pipeline::{NothingToReject, ResetCause},
 };
+use alloy_primitives::B256;
 use tributary_da_client::Unavailable;
 use tributary_protocol::block::{L1BlockId, L2BlockId, L2BlockNumber};
 
@@ -73,6 +76,20 @@ pub enum HaltCause {
         parent: L2BlockId,
         /// The block made.
         found: L2BlockId,
+    },
+    /// The root posted of a block is not the derived one, and it is one that counts.
+    #[error(
+        "the output root of block {block} was posted as {posted} by {by} {proposer} (game {game}), but {derived} is derived",
+        block = proposal.block, posted = proposal.root, proposer = proposal.proposer, game = proposal.game,
+        by = if *is_own { "our own proposer" } else { "a proposer whose game has resolved," }
+    )]
+    OutputRoot {
+        /// What was posted.
+        proposal: Proposal,
+        /// Output root of the derived block.
+        derived: B256,
+        /// Whether our own proposer did it; else the game has resolved for its proposer.
+        is_own: bool,
     },
     /// The engine lacks a block of the safe chain.
     #[error("the engine has no block {0} of the safe chain")]

@@ -25,6 +25,7 @@ const HEADS_REFRESH: Duration = Duration::from_secs(10);
 
 impl Driver {
     pub(super) async fn read_l1_block(&mut self, number: L1BlockNumber) -> Result<Turn, Interrupt> {
+        self.check_outputs().await?;
         if !self.is_readable(number) || self.heads_are_stale() {
             self.refresh_heads(number).await?;
         }
@@ -39,6 +40,9 @@ impl Driver {
         };
         if let Some(pipeline) = &mut self.pipeline {
             pipeline.provide_l1_block(&block).map_err(Interrupt::Reset)?;
+        }
+        if let Some(outputs) = &mut self.outputs {
+            outputs.read(&block);
         }
         self.remember(Arc::new(block));
         Ok(Turn::Moved)

@@ -3,7 +3,7 @@
 use super::BoxFuture;
 use crate::l1_block::{L1Block, L1BlockError};
 use alloy::transports::TransportError;
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256, Bytes};
 use core::time::Duration;
 use tributary_protocol::block::{L1BlockNumber, L1BlockRef};
 
@@ -78,4 +78,10 @@ pub trait L1Source: Send + Sync + 'static {
 
     /// The block with `hash`, canonical or not; `None` if the source does not know it (any more).
     fn block_by_hash(&self, hash: B256) -> BoxFuture<'_, Result<Option<L1Block>, L1Error>>;
+
+    /// What the contract at `to` answers in L1's newest state; `None` if it refuses or the source has no state. Nothing that is
+    /// derived depends on it: it serves alarms.
+    fn call(&self, _to: Address, _input: Bytes) -> BoxFuture<'_, Result<Option<Bytes>, L1Error>> {
+        Box::pin(async { Ok(None) })
+    }
 }

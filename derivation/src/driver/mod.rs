@@ -17,6 +17,7 @@ mod error;
 mod follow_l1;
 mod l1_source;
 pub mod memory;
+mod outputs;
 mod restart;
 mod rpc_l1;
 mod run;
@@ -28,6 +29,7 @@ pub use self::{
     engine::{Applied, ApplyError, Cause, Engine, EngineError},
     error::{HaltCause, StallCause},
     l1_source::{L1Error, L1Source, L1Tag},
+    outputs::{OutputWatchSettings, Proposal},
     restart::{Restart, RestartError, find_restart},
     rpc_l1::RpcL1Source,
     run::{Driver, DriverStep},

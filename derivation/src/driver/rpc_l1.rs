@@ -16,7 +16,7 @@ use alloy::{
 };
 use alloy_consensus::{ReceiptEnvelope, TxEnvelope};
 use alloy_eips::BlockNumberOrTag;
-use alloy_primitives::{B256, U64};
+use alloy_primitives::{Address, B256, Bytes, U64};
 use core::time::Duration;
 use tributary_protocol::block::{L1BlockNumber, L1BlockRef};
 
@@ -184,6 +184,21 @@ impl L1Source for RpcL1Source {
             // Whatever the server calls it, the block must hash to what was asked for.
             block.header.hash = hash;
             self.complete(block).await
+        })
+    }
+
+    fn call(&self, to: Address, input: Bytes) -> BoxFuture<'_, Result<Option<Bytes>, L1Error>> {
+        Box::pin(async move {
+            let request = types::TransactionRequest::default().to(to).input(input.into());
+            match self
+                .request_once("eth_call", (request, BlockNumberOrTag::Latest))
+                .await
+            {
+                Ok(answer) => Ok(Some(answer)),
+                // The server answered: the contract reverts, or there is none.
+                Err(L1Error::Transport { source, .. }) if source.is_error_resp() => Ok(None),
+                Err(error) => Err(error),
+            }
         })
     }
 }

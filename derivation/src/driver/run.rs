@@ -4,6 +4,7 @@ use super::{
     Applied, ApplyError, BlobSource, Cause, Engine, L1Source,
     data::fetch_data,
     error::{HaltCause, Interrupt, StallCause},
+    outputs::{OutputWatch, OutputWatchSettings},
     restart::find_restart,
     settings::DriverSettings,
     status::{DerivationStatus, Stall},
@@ -33,6 +34,7 @@ pub struct Driver {
     pub(super) l1: Arc<dyn L1Source>,
     pub(super) da: Arc<dyn DaLayer>,
     blobs: Option<Arc<dyn BlobSource>>,
+    pub(super) outputs: Option<OutputWatch>,
     pub(super) engine: Arc<dyn Engine>,
     pub(super) settings: DriverSettings,
     pub(super) status: watch::Sender<DerivationStatus>,
@@ -94,6 +96,7 @@ impl Driver {
             l1,
             da,
             blobs: None,
+            outputs: None,
             engine,
             settings,
             status: watch::Sender::default(),
@@ -110,6 +113,13 @@ impl Driver {
     #[must_use]
     pub fn with_blobs(mut self, blobs: Arc<dyn BlobSource>) -> Self {
         self.blobs = Some(blobs);
+        self
+    }
+
+    /// Compares output roots posted on L1 with what is derived.
+    #[must_use]
+    pub fn with_outputs(mut self, settings: OutputWatchSettings) -> Self {
+        self.outputs = Some(OutputWatch::new(settings));
         self
     }
 
@@ -375,6 +385,9 @@ impl Driver {
         // It may be of an L1 block that is no more; if not, it is derived again.
         self.untold = None;
         self.recent.clear();
+        if let Some(outputs) = &mut self.outputs {
+            outputs.clear();
+        }
         self.heads_refreshed = None;
         self.status.send_modify(|status| {
             status.head_l1 = None;

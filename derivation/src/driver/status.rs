@@ -25,6 +25,8 @@ pub struct DerivationStatus {
     pub halted: Option<String>,
     /// What has been thrown away, by reason.
     pub discards: DiscardCounts,
+    /// Games whose root differs from the derived one, seen since the start.
+    pub contradicting_games: u64,
     /// How often the pipeline was reset.
     pub resets: u64,
 }

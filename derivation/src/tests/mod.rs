@@ -3,6 +3,7 @@
 mod blobs;
 mod da;
 mod keystone;
+mod outputs;
 mod reorgs;
 mod restarts;
 mod stories;

@@ -134,6 +134,7 @@ sol! {
         function status() external view returns (uint8);
         function blacklisted() external view returns (bool);
         function gameType() external view returns (uint32);
+        function gameData() external view returns (uint32 gameType_, bytes32 rootClaim_, bytes memory extraData_);
         function gameCreator() external view returns (address);
         function rootClaim() external view returns (bytes32);
         function l1Head() external view returns (bytes32);

@@ -2,12 +2,16 @@
 
 use super::{Engine, EngineError};
 use crate::store::{Heads, SafeDerivation};
-use alloy::{eips::eip2718::Encodable2718, primitives::Bytes};
+use alloy::{
+    eips::eip2718::Encodable2718,
+    primitives::{B256, Bytes},
+};
 use tributary_derivation::driver::{self, Applied, ApplyError, BoxFuture};
 use tributary_protocol::{
     attributes::BlockAttributes,
     block::{L1BlockId, L1BlockNumber, L2BlockNumber, L2BlockRef},
     config::SystemConfig,
+    output::output_root_of,
 };
 
 impl From<EngineError> for driver::EngineError {
@@ -90,6 +94,13 @@ impl driver::Engine for Engine {
                 .map(|block| SystemConfig::from_l2_block(self.chain().config(), &block.block))
                 .transpose()
                 .map_err(failed_read)
+        })
+    }
+
+    fn output_root(&self, number: L2BlockNumber) -> BoxFuture<'_, Result<Option<B256>, driver::EngineError>> {
+        Box::pin(async move {
+            let block = self.chain().block_by_number(number).map_err(failed_read)?;
+            Ok(block.and_then(|block| output_root_of(&block.block.header, block.hash)))
         })
     }
 

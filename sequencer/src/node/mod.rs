@@ -11,6 +11,7 @@
 //! `readyz` says why, and reads are still answered. If the store fails nothing can be answered for, and the node ends.
 
 mod l1_check;
+mod on_halt;
 mod roles;
 
 use self::{l1_check::L1Check, roles::Roles};
@@ -128,7 +129,7 @@ impl Node {
             }
         };
 
-        let mut roles = Roles::new(health.clone(), stop.clone());
+        let mut roles = Roles::new(health.clone(), stop.clone(), config.on_halt);
         roles.end_with(engine.clone());
         let l1_checked = roles.probe_l1(l1_check, l1_passed);
         roles.probe_da(parts.da.clone());
@@ -142,6 +143,9 @@ impl Node {
         );
         if let Some(blobs) = parts.blobs {
             driver = driver.with_blobs(blobs);
+        }
+        if let Some(outputs) = config.outputs {
+            driver = driver.with_outputs(outputs);
         }
         let derivation = driver.status();
         roles.show_stalls(derivation.clone());

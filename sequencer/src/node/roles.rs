@@ -1,6 +1,6 @@
 //! The tasks and threads of a node: how each is started, what each waits for, and what its failure means.
 
-use super::{NodeError, l1_check::L1Check};
+use super::{NodeError, l1_check::L1Check, on_halt};
 use crate::{
     builder::Builder,
     engine::{Chain, Engine},
@@ -45,15 +45,18 @@ pub(super) struct Roles {
     stop: CancellationToken,
     /// Ends building, deriving and verifying: with the node, or before it when one of them halts.
     work: CancellationToken,
+    /// What the operator wants run when the node halts.
+    on_halt: Option<Arc<str>>,
     tasks: JoinSet<()>,
 }
 
 impl Roles {
-    pub(super) fn new(health: Health, stop: CancellationToken) -> Self {
+    pub(super) fn new(health: Health, stop: CancellationToken, on_halt: Option<String>) -> Self {
         Self {
             health,
             work: stop.child_token(),
             stop,
+            on_halt: on_halt.map(Into::into),
             tasks: JoinSet::new(),
         }
     }
@@ -254,11 +257,15 @@ impl Roles {
     }
 
     fn halt_on(&self, role: &'static str) -> impl FnOnce(&dyn Display) + Send + 'static {
-        let (health, work) = (self.health.clone(), self.work.clone());
+        let (health, work, on_halt) = (self.health.clone(), self.work.clone(), self.on_halt.clone());
         move |cause| {
             tracing::error!(target: "sequencer", role, %cause, "halted");
-            health.halt(format!("{role}: {cause}"));
+            let cause = format!("{role}: {cause}");
+            let is_first = health.halt(cause.clone());
             work.cancel();
+            if let (true, Some(command)) = (is_first, on_halt) {
+                on_halt::run(&command, &cause);
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ use tributary_protocol::{
     config::{RollupConfig, SystemConfig, SystemConfigReadError},
     execute::{ExecuteError, execute_block, extra_data},
     genesis::GenesisBlock,
+    output::output_root_of,
     state::memory::MemoryState,
 };
 
@@ -371,6 +372,14 @@ impl Engine for MemoryEngine {
         number: L2BlockNumber,
     ) -> BoxFuture<'_, Result<Option<SystemConfig>, EngineError>> {
         self.read(move |inner| inner.at(number).map(|entry| entry.system_config))
+    }
+
+    fn output_root(&self, number: L2BlockNumber) -> BoxFuture<'_, Result<Option<B256>, EngineError>> {
+        self.read(move |inner| {
+            inner
+                .at(number)
+                .and_then(|entry| output_root_of(&entry.block.header, entry.reference.hash))
+        })
     }
 
     fn transactions(&self, number: L2BlockNumber) -> BoxFuture<'_, Result<Option<Vec<Bytes>>, EngineError>> {

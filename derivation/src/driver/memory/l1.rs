@@ -14,7 +14,7 @@ use alloy_consensus::{
     proofs::{calculate_receipt_root, calculate_transaction_root},
 };
 use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
-use alloy_primitives::{B256, Bloom, Log, keccak256};
+use alloy_primitives::{Address, B256, Bloom, Bytes, Log, keccak256};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tributary_protocol::block::{L1BlockNumber, L1BlockRef};
 
@@ -61,6 +61,8 @@ struct Inner {
     salt: u64,
     is_down: bool,
     failures_left: u32,
+    /// What contracts answer: by address and input.
+    answers: BTreeMap<(Address, Bytes), Bytes>,
 }
 
 impl MemoryL1 {
@@ -76,6 +78,7 @@ impl MemoryL1 {
             salt: 0,
             is_down: false,
             failures_left: 0,
+            answers: BTreeMap::new(),
         };
         inner.append(genesis_time, Vec::new());
         Self {
@@ -158,6 +161,11 @@ impl MemoryL1 {
     /// While down, every request fails.
     pub fn set_down(&self, is_down: bool) {
         self.lock().is_down = is_down;
+    }
+
+    /// From now on the contract at `to` answers `input` with `output`.
+    pub fn set_answer(&self, to: Address, input: Bytes, output: Bytes) {
+        self.lock().answers.insert((to, input), output);
     }
 
     /// The next `count` requests fail.
@@ -290,6 +298,10 @@ impl L1Source for MemoryL1 {
 
     fn block_by_hash(&self, hash: B256) -> BoxFuture<'_, Result<Option<L1Block>, L1Error>> {
         self.answer(move |inner| inner.blocks.get(&hash).cloned())
+    }
+
+    fn call(&self, to: Address, input: Bytes) -> BoxFuture<'_, Result<Option<Bytes>, L1Error>> {
+        self.answer(move |inner| inner.answers.get(&(to, input)).cloned())
     }
 }
 
