@@ -10,7 +10,7 @@ use std::{future::Future, ops::RangeInclusive, path::Path, sync::Arc, time::Dura
 use tokio_util::sync::CancellationToken;
 use tributary_derivation::{
     driver::{Driver, DriverSettings, memory::MinedTransaction},
-    testing::{BatchKind, TestNet, TestNetOptions, frames},
+    testing::{BatchKind, TestNet, TestNetOptions, channel_with, frames},
 };
 use tributary_protocol::block::{L1BlockNumber, L2BlockNumber, L2BlockRef};
 use tributary_sequencer::{
@@ -230,6 +230,30 @@ fn a_layer_that_is_down_stalls_and_loses_nothing() {
         let engine = world.engine(Arc::new(MemoryStore::default()));
         world.derive(&engine).await;
         assert_eq!(safe_chain(&engine), world.blocks(4));
+    });
+}
+
+/// A batch with a transaction that cannot execute, and what takes its place, come again when the L1 block they are from is read again.
+#[test]
+fn a_follower_restarts_on_a_block_of_deposits_that_took_the_place_of_an_invalid_one() {
+    story(async {
+        let mut world = World::new(true);
+        world.build(4);
+        let mut batches: Vec<_> = (1..=4).map(|number| world.net.batch(number)).collect();
+        let first = batches[2].transactions[0].clone();
+        batches[2].transactions.push(first);
+        let channel = channel_with(&world.net.batches_of(&batches, BatchKind::Singular));
+        let transaction = world.net.post_calldata(&frames(1, &channel, 1_000));
+        world.net.l1.mine(vec![transaction.into()]);
+        let store = Arc::new(MemoryStore::default());
+        let engine = world.engine(store.clone());
+        world.derive(&engine).await;
+        let derived = safe_chain(&engine);
+        assert_eq!((derived.len(), &derived[..3]), (4, &world.blocks(2)[..]));
+
+        let engine = world.engine(store);
+        world.derive(&engine).await;
+        assert_eq!(safe_chain(&engine), derived);
     });
 }
 

@@ -4,6 +4,7 @@
 //!  attributes for n, parent n-1
 //!    we hold n with equal inputs        -> keep it (consolidate)
 //!    no block has these attributes      -> refuse, the chain stays as it was
+//!    we hold another n, and it is safe  -> halt
 //!    we hold another n, or none         -> execute, then abandon n and what follows, then commit
 //! ```
 //! Execution comes before anything is abandoned, so attributes that turn out invalid cost nothing.
@@ -38,11 +39,12 @@ impl Owner {
             if same_inputs(&self.config, &held.block, attributes) {
                 return self.applied(held.reference, &held.block, true);
             }
-            if number <= self.writer.heads().safe_head.number {
-                return Err(EngineError::ContradictsSafe { number });
-            }
         }
         let outcome = self.execute(attributes, &held_parent)?;
+        // Only now: a batch that made no valid block is offered again after a restart, before the deposits that took its place.
+        if number <= self.writer.heads().safe_head.number {
+            return Err(EngineError::ContradictsSafe { number });
+        }
         let block = outcome.block.clone();
         self.revert_to(parent.number)?;
         let reference = self.commit(outcome)?;
