@@ -1,0 +1,35 @@
+//! The simulator: the real sequencer, batcher, derivation and follower, driven in single moves over an L1 and a DA layer that go wrong.
+//!
+//! ```text
+//!            moves, one at a time, chosen by the seed
+//!   +---------------+---------------+----------------+--------------+
+//!   v               v               v                v              v
+//!  sequencer -----> batcher -----> L1 (forks) -----> follower      forger (batcher's key, bad inbox)
+//!   ^  builder       channel        ^  faults per node   |
+//!   |  engine        manager        |                    v
+//!   +--- derivation <--- DA layer (faults per node) --- same chain as a fresh node's, at the end
+//! ```
+//! One seed is one world on one thread of its own, plus the engines' writer threads, each of which is waited for at every command; no
+//! sockets, no sleeps, no clock but the world's. What happens follows from the seed alone, which the digest of a run shows.
+
+mod batcher;
+pub mod da;
+mod env;
+mod forge;
+pub mod kinds;
+pub mod l1;
+mod mempool;
+pub mod node;
+mod quiet;
+pub mod report;
+mod sequencer;
+mod shape;
+mod violation;
+mod world;
+
+pub use self::{
+    env::Env,
+    report::{Outcome, Totals},
+    violation::{Failure, Violation},
+    world::{Options, simulate, simulate_aloud},
+};
