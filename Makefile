@@ -46,4 +46,11 @@ contracts-check: setup ## Fail if the committed artifacts differ from the source
 oracle: ## An independent deriver (kona) derives 50 random histories and must agree with ours
 	tests/oracle/run 50
 
-.PHONY: help check-tools setup build run test lint docs deny audit contracts contracts-check oracle
+opstack: build ## An unmodified op-node with op-geth derives our chains and must agree (needs Go)
+	tests/opstack/run
+
+mutants: ## Break the rules of derivation one by one; the tests must notice each
+	tests/mutants/run
+
+.PHONY: mutants
+.PHONY: help check-tools setup build run test lint docs deny audit contracts contracts-check oracle opstack
