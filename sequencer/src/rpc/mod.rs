@@ -87,6 +87,11 @@ impl Rpc {
         }
     }
 
+    /// Carries out the body of one request, as [`serve`] does with a POST; `None` when nothing in it wants an answer.
+    pub async fn handle(&self, body: &[u8]) -> Option<String> {
+        jsonrpc::handle(self, body).await
+    }
+
     fn chain(&self) -> &Chain {
         &self.shared.chain
     }
