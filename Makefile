@@ -53,4 +53,7 @@ mutants: ## Break the rules of derivation one by one; the tests must notice each
 	tests/mutants/run
 
 .PHONY: mutants
-.PHONY: help check-tools setup build run test lint docs deny audit contracts contracts-check oracle opstack
+fuzz: ## Every fuzz target for a short, fixed number of inputs (docs/fuzzing.md says how to run long)
+	tests/fuzz/run
+
+.PHONY: help check-tools setup build run test lint docs deny audit contracts contracts-check oracle fuzz opstack
