@@ -14,9 +14,11 @@
 
 pub mod batcher;
 pub mod chain;
+pub mod contracts;
 pub mod deriver;
 pub mod l1;
 mod mutate;
+mod programs;
 pub mod record;
 pub mod shape;
 pub mod users;
@@ -199,7 +201,11 @@ impl World {
     fn log(&mut self) -> Log {
         let config = &self.config;
         match self.rng.random_range(0..20) {
-            0..9 => users::deposit(config.deposit_contract_address, &mut self.rng),
+            0..5 => users::deposit(config.deposit_contract_address, &mut self.rng),
+            5..9 => {
+                let head = self.sequencer.head();
+                contracts::deposit(config.deposit_contract_address, head, &mut self.rng)
+            }
             9..13 => users::config_update(&mut self.rng).encode(config.l1_system_config_address),
             13 => self.rotate_batcher(),
             // What an unknown contract says in the words of a known one does not count.
@@ -251,6 +257,7 @@ impl World {
                 seed: self.seed,
                 rollup: (*self.config).clone(),
                 l2_genesis: alloy::rlp::encode(&genesis.block.header).into(),
+                genesis_preimages: genesis.preimages.clone(),
                 l1_blocks: self.l1.record(),
                 payloads: payloads.collect(),
                 derived: self.deriver.into_recorded(),

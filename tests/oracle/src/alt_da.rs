@@ -8,7 +8,7 @@
 //! | `01 ‖ 01 ‖ 7a ‖ 00 ‖ keccak256(payload) ‖ length u32be` | the payload, `00 ‖ frames`      |
 //! | anything else                                          | itself, in which kona finds nothing |
 
-use crate::{history::History, providers::RecordedL1};
+use crate::{coverage::Counters, history::History, providers::RecordedL1};
 use alloy_primitives::{Address, Bytes, keccak256};
 use async_trait::async_trait;
 use kona_derive::{
@@ -50,16 +50,18 @@ pub struct AltDaSource {
     calldata: CalldataSource<RecordedL1>,
     history: Arc<History>,
     drained: Drained,
+    counters: Arc<Counters>,
 }
 
 impl AltDaSource {
     /// Reads `history`, and says through `drained` which L1 block is done.
-    pub fn new(history: Arc<History>, drained: Drained) -> Self {
+    pub fn new(history: Arc<History>, drained: Drained, counters: Arc<Counters>) -> Self {
         let inbox = history.rollup.batch_inbox_address;
         Self {
             calldata: CalldataSource::new(RecordedL1(history.clone()), inbox),
             history,
             drained,
+            counters,
         }
     }
 
@@ -67,6 +69,7 @@ impl AltDaSource {
     fn resolve(&self, calldata: Bytes) -> PipelineResult<Bytes> {
         let is_commitment = calldata.len() == COMMITMENT_SIZE && calldata.starts_with(&COMMITMENT_PREFIX);
         if !is_commitment {
+            self.counters.calldata.add();
             return Ok(calldata);
         }
         let payload = self.history.payloads.get(&calldata);
@@ -76,6 +79,7 @@ impl AltDaSource {
         {
             return Err(missing(&calldata, "is recorded with other bytes"));
         }
+        self.counters.alt_da.add();
         Ok(payload.clone())
     }
 }

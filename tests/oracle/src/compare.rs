@@ -1,6 +1,6 @@
 //! Field by field.
 
-use crate::history::RecordedAttributes;
+use crate::{execute::ExecutionError, history::RecordedAttributes};
 use kona_derive::PipelineErrorKind;
 use kona_protocol::OpAttributesWithParent;
 
@@ -31,6 +31,9 @@ pub enum Disagreement {
         /// Height of the block.
         number: u64,
     },
+    /// Execution differs.
+    #[error(transparent)]
+    Execution(#[from] ExecutionError),
     /// kona stops.
     #[error("kona stops: {0}")]
     Stopped(Box<PipelineErrorKind>),

@@ -3,9 +3,11 @@
 use crate::{
     alt_da::{AltDaSource, Drained},
     compare::{Disagreement, compare},
+    coverage::{ChannelsCounted, Counters, Counts},
+    execute::{Executed, Executor},
     history::History,
     providers::{RecordedL1, SafeChain},
-    repairs::{BatchesInOrder, FramesInOrder, SpansAgree},
+    repairs::{BatchesInOrder, FramesInOrder, Repairs, SpansAgree},
 };
 use kona_derive::{
     AttributesQueue, BatchProvider, BatchStream, ChannelProvider, ChannelReader, DerivationPipeline,
@@ -24,25 +26,43 @@ pub struct Agreement {
     pub l1_blocks: usize,
     /// L2 blocks compared.
     pub l2_blocks: usize,
+    /// What was read.
+    pub counts: Counts,
+    /// What was executed.
+    pub executed: Executed,
 }
 
 /// As [`derive`], with a panic of kona's as one more disagreement.
 ///
 /// # Errors
 /// The first disagreement.
-pub async fn derive_caught(history: Arc<History>) -> Result<Agreement, Disagreement> {
-    let task = tokio::spawn(derive(history));
+pub async fn derive_caught(history: Arc<History>, kona: Kona) -> Result<Agreement, Disagreement> {
+    let task = tokio::spawn(derive(history, kona));
     task.await
         .unwrap_or_else(|panic| Err(Disagreement::Panicked(panic.to_string())))
+}
+
+/// Which kona is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kona {
+    /// Put right where it departs from the rules; it also executes what it derives.
+    Repaired,
+    /// As published; it only derives.
+    AsPublished,
 }
 
 /// Derives `history` to the end of its L1.
 ///
 /// # Errors
 /// The first disagreement, after which nothing can be compared.
-async fn derive(history: Arc<History>) -> Result<Agreement, Disagreement> {
+async fn derive(history: Arc<History>, kona: Kona) -> Result<Agreement, Disagreement> {
     let safe = SafeChain::new(history.clone());
-    let mut pipeline = pipeline(&history, &safe);
+    let counters = Arc::new(Counters::default());
+    let repairs = Repairs {
+        are_made: kona == Kona::Repaired,
+        counters: counters.clone(),
+    };
+    let mut pipeline = pipeline(&history, &safe, &repairs);
     let reset = ResetSignal {
         l2_safe_head: safe.head(),
         l1_origin: history.l1.first().ok_or(Disagreement::NoL1)?.info,
@@ -51,6 +71,7 @@ async fn derive(history: Arc<History>) -> Result<Agreement, Disagreement> {
     pipeline.signal(reset.signal()).await?;
     let last = history.l1.last().ok_or(Disagreement::NoL1)?.info.number;
 
+    let mut executor = Executor::new(history.clone());
     let mut recorded = history.derived.iter();
     let mut idle_steps = 0;
     loop {
@@ -77,6 +98,9 @@ async fn derive(history: Arc<History>) -> Result<Agreement, Disagreement> {
             number: derived.block_number(),
         })?;
         compare(&recorded.attributes, &derived)?;
+        if kona == Kona::Repaired {
+            executor.execute(derived.block_number(), derived.inner, recorded.rejected)?;
+        }
         if recorded.rejected {
             // What the engine refuses, it refuses to either: the rest of the span and the channel goes.
             pipeline.signal(Signal::FlushChannel).await?;
@@ -91,23 +115,32 @@ async fn derive(history: Arc<History>) -> Result<Agreement, Disagreement> {
     Ok(Agreement {
         l1_blocks: history.l1.len(),
         l2_blocks: history.derived.len(),
+        counts: counters.counts(),
+        executed: executor.executed(),
     })
 }
 
 /// kona's pipeline as its builder puts it together, with the repairs between the stages.
-fn pipeline(history: &Arc<History>, safe: &SafeChain) -> impl Pipeline + SignalReceiver + use<> {
+fn pipeline(
+    history: &Arc<History>,
+    safe: &SafeChain,
+    repairs: &Repairs,
+) -> impl Pipeline + SignalReceiver + use<> {
     let rollup = Arc::new(history.rollup.clone());
     let l1 = RecordedL1(history.clone());
     let drained = Drained::new();
     let mut traversal = PollingTraversal::new(l1.clone(), rollup.clone());
     traversal.block = history.l1.first().map(|block| block.info);
-    let retrieval = L1Retrieval::new(traversal, AltDaSource::new(history.clone(), drained.clone()));
-    let frames = FramesInOrder::new(FrameQueue::new(retrieval, rollup.clone()));
+    let source = AltDaSource::new(history.clone(), drained.clone(), repairs.counters.clone());
+    let retrieval = L1Retrieval::new(traversal, source);
+    let frames = FramesInOrder::new(FrameQueue::new(retrieval, rollup.clone()), repairs.clone());
     let channels = ChannelProvider::new(rollup.clone(), frames);
+    let channels = ChannelsCounted::new(channels, repairs.counters.clone());
     let reader = ChannelReader::new(channels, rollup.clone());
-    let reader = SpansAgree::new(reader, safe.clone());
+    let reader = SpansAgree::new(reader, safe.clone(), repairs.clone());
     let stream = BatchStream::new(reader, rollup.clone(), safe.clone());
-    let batches = BatchProvider::new(rollup.clone(), BatchesInOrder::new(stream, drained), safe.clone());
+    let stream = BatchesInOrder::new(stream, drained, repairs.clone());
+    let batches = BatchProvider::new(rollup.clone(), stream, safe.clone());
     let builder = StatefulAttributesBuilder::new(rollup.clone(), safe.clone(), l1);
     let attributes = AttributesQueue::new(rollup.clone(), batches, builder);
     DerivationPipeline::new(attributes, rollup, safe.clone())

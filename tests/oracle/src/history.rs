@@ -3,6 +3,7 @@
 //! Nothing is believed that can be checked: every L1 block must hash to its successor's parent and its parts to the roots in its
 //! header, every payload to its commitment, every derived block to its attributes. What remains open is only what kona is asked.
 
+use crate::execute;
 use alloy_consensus::{
     Header, Receipt, ReceiptEnvelope, TxEnvelope,
     proofs::{calculate_receipt_root, calculate_transaction_root},
@@ -26,6 +27,8 @@ pub struct RecordedHistory {
     pub rollup: serde_json::Value,
     /// RLP of the header of L2 block 0.
     pub l2_genesis: Bytes,
+    /// Trie nodes and codes of its state.
+    pub genesis_preimages: Vec<Bytes>,
     /// Every L1 block from the chain's L1 genesis on.
     pub l1_blocks: Vec<RecordedL1Block>,
     /// Payloads on the DA layer, by the calldata that commits to them.
@@ -66,6 +69,8 @@ pub struct RecordedBlock {
     pub rejected: bool,
     /// RLP of the whole block that came out.
     pub block: Bytes,
+    /// Trie nodes and codes that came with it.
+    pub preimages: Vec<Bytes>,
 }
 
 /// Attributes, one entry for each field that is compared.
@@ -137,6 +142,8 @@ pub struct History {
     pub chain: Vec<(OpBlock, L2BlockInfo)>,
     /// What was derived: entry `i` is block `i + 1`.
     pub derived: Vec<L2Block>,
+    /// Trie nodes and codes by hash.
+    pub preimages: HashMap<B256, Bytes>,
 }
 
 /// Why a file is not a history. That says nothing about derivation: the file is damaged, or its writer is wrong.
@@ -170,7 +177,7 @@ impl History {
     ///
     /// # Errors
     /// When its parts do not fit together.
-    pub fn check(recorded: RecordedHistory) -> Result<Self, HistoryError> {
+    pub fn check(mut recorded: RecordedHistory) -> Result<Self, HistoryError> {
         let rollup: RollupConfig = serde_json::from_value(without_jovian(recorded.rollup)?)?;
         let l1 = check_l1(&rollup, &recorded.l1_blocks)?;
         let payloads = check_payloads(recorded.payloads)?;
@@ -179,8 +186,10 @@ impl History {
             body: alloy_consensus::BlockBody::default(),
         };
         let place = place(&genesis, &rollup)?;
+        let preimages = execute::by_hash(recorded.genesis_preimages, &mut recorded.derived);
         let mut history = Self {
             seed: recorded.seed,
+            preimages,
             rollup,
             l1,
             payloads,

@@ -8,12 +8,16 @@
 
 mod alt_da;
 mod compare;
+mod coverage;
 mod derive;
+mod execute;
 mod history;
 mod providers;
 mod repairs;
 mod self_test;
 
+use coverage::Coverage;
+use derive::{Kona, derive_caught};
 use history::{History, HistoryError, RecordedHistory};
 use std::{fs, io, process::ExitCode, sync::Arc};
 
@@ -70,16 +74,22 @@ fn check(path: &str, recorded: RecordedHistory) -> Result<Arc<History>, FileErro
 }
 
 async fn judge_all(paths: &[String]) -> Result<bool, FileError> {
-    let mut disagreements = 0;
+    let mut coverage = Coverage::default();
+    let (mut disagreements, mut executed, mut deviating) = (0, 0, 0);
     for path in paths {
         let history = check(path, read(path)?)?;
         let seed = history.seed;
-        match derive::derive_caught(history).await {
+        let published = derive_caught(history.clone(), Kona::AsPublished).await;
+        deviating += usize::from(published.is_err());
+        match derive_caught(history, Kona::Repaired).await {
             Ok(agreed) => {
                 println!(
-                    "seed {seed}: {} L1 blocks, {} L2 blocks compared",
-                    agreed.l1_blocks, agreed.l2_blocks
+                    "seed {seed}: {} L1 blocks, {} L2 blocks derived, {} executed",
+                    agreed.l1_blocks, agreed.l2_blocks, agreed.executed.blocks
                 );
+                executed += 1;
+                coverage.counts += agreed.counts;
+                coverage.executed += agreed.executed;
             }
             Err(disagreement) => {
                 disagreements += 1;
@@ -87,7 +97,13 @@ async fn judge_all(paths: &[String]) -> Result<bool, FileError> {
             }
         }
     }
-    println!("{} histories, {disagreements} disagreements", paths.len());
+    print!("{coverage}");
+    println!("kona as published departs from the rules in {deviating} histories, put right in all of them");
+    println!(
+        "{} histories, {disagreements} disagreements ({executed} executed, {} blocks)",
+        paths.len(),
+        coverage.executed.blocks
+    );
     Ok(disagreements == 0)
 }
 

@@ -11,7 +11,7 @@
 //! | [`BatchesInOrder`]   | lets a batch skip an epoch that is about to get an empty block, and resets over it | it is refused |
 //! | [`BatchesInOrder`]   | overwrites the parent hash of a singular batch before checking | the batch's own is checked        |
 
-use crate::{alt_da::Drained, providers::SafeChain};
+use crate::{alt_da::Drained, coverage::Counters, providers::SafeChain};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{B256, FixedBytes};
 use async_trait::async_trait;
@@ -20,6 +20,42 @@ use kona_derive::{
     PipelineResult, Signal, SignalReceiver,
 };
 use kona_protocol::{Batch, BlockInfo, Frame, L2BlockInfo, SpanBatchElement};
+use std::sync::Arc;
+
+/// Whether kona is put right, and what it took.
+#[derive(Clone, Debug)]
+pub struct Repairs {
+    /// False: kona derives as published.
+    pub are_made: bool,
+    /// Counts each repair.
+    pub counters: Arc<Counters>,
+}
+
+/// The other sides of a stage are those of the stage before it.
+macro_rules! pass_through {
+    ($stage:ident) => {
+        #[async_trait]
+        impl<P: OriginAdvancer + Send> OriginAdvancer for $stage<P> {
+            async fn advance_origin(&mut self) -> PipelineResult<()> {
+                self.prev.advance_origin().await
+            }
+        }
+
+        impl<P: OriginProvider> OriginProvider for $stage<P> {
+            fn origin(&self) -> Option<BlockInfo> {
+                self.prev.origin()
+            }
+        }
+
+        #[async_trait]
+        impl<P: SignalReceiver + Send> SignalReceiver for $stage<P> {
+            async fn signal(&mut self, signal: Signal) -> PipelineResult<()> {
+                self.prev.signal(signal).await
+            }
+        }
+    };
+}
+pub(crate) use pass_through;
 
 /// Between frame queue and channel assembler: drops frames that do not continue the channel where it stands.
 #[derive(Debug)]
@@ -27,12 +63,17 @@ pub struct FramesInOrder<P> {
     prev: P,
     /// The channel that began last, and the number its next frame must have.
     expected: Option<([u8; 16], u16)>,
+    repairs: Repairs,
 }
 
 impl<P> FramesInOrder<P> {
     /// Stands after `prev`.
-    pub const fn new(prev: P) -> Self {
-        Self { prev, expected: None }
+    pub const fn new(prev: P, repairs: Repairs) -> Self {
+        Self {
+            prev,
+            expected: None,
+            repairs,
+        }
     }
 }
 
@@ -41,7 +82,8 @@ impl<P: NextFrameProvider + Send> NextFrameProvider for FramesInOrder<P> {
     async fn next_frame(&mut self) -> PipelineResult<Frame> {
         let frame = self.prev.next_frame().await?;
         let continues = frame.number == 0 || self.expected == Some((frame.id, frame.number));
-        if !continues {
+        if !continues && self.repairs.are_made {
+            self.repairs.counters.frames_dropped.add();
             return Err(PipelineError::NotEnoughData.temp());
         }
         self.expected = frame.number.checked_add(1).map(|next| (frame.id, next));
@@ -54,12 +96,13 @@ impl<P: NextFrameProvider + Send> NextFrameProvider for FramesInOrder<P> {
 pub struct SpansAgree<P> {
     prev: P,
     safe: SafeChain,
+    repairs: Repairs,
 }
 
 impl<P> SpansAgree<P> {
     /// Stands after `prev`.
-    pub const fn new(prev: P, safe: SafeChain) -> Self {
-        Self { prev, safe }
+    pub const fn new(prev: P, safe: SafeChain, repairs: Repairs) -> Self {
+        Self { prev, safe, repairs }
     }
 }
 
@@ -67,6 +110,10 @@ impl<P> SpansAgree<P> {
 impl<P: BatchStreamProvider + OriginProvider + Send> BatchStreamProvider for SpansAgree<P> {
     async fn next_batch(&mut self) -> PipelineResult<Batch> {
         let mut batch = self.prev.next_batch().await?;
+        match batch {
+            Batch::Span(_) => self.repairs.counters.span.add(),
+            Batch::Single(_) => self.repairs.counters.singular.add(),
+        }
         if let Batch::Span(span) = &mut batch {
             let origin = self.prev.origin().unwrap_or_default();
             // A span whose last epoch is still unknown is forgotten, not refused.
@@ -74,7 +121,9 @@ impl<P: BatchStreamProvider + OriginProvider + Send> BatchStreamProvider for Spa
                 .batches
                 .last()
                 .is_some_and(|last| last.epoch_num <= origin.number);
-            if is_decidable && span.batches.iter().any(|block| self.safe.contradicts(block)) {
+            let contradicts = span.batches.iter().any(|block| self.safe.contradicts(block));
+            if is_decidable && contradicts && self.repairs.are_made {
+                self.repairs.counters.spans_refused.add();
                 // kona then refuses the span, for its parent instead of its content.
                 span.parent_check = FixedBytes::ZERO;
             }
@@ -106,12 +155,17 @@ impl SafeChain {
 pub struct BatchesInOrder<P> {
     prev: P,
     drained: Drained,
+    repairs: Repairs,
 }
 
 impl<P> BatchesInOrder<P> {
     /// Stands after `prev`; `drained` knows how far the data source has come.
-    pub const fn new(prev: P, drained: Drained) -> Self {
-        Self { prev, drained }
+    pub const fn new(prev: P, drained: Drained, repairs: Repairs) -> Self {
+        Self {
+            prev,
+            drained,
+            repairs,
+        }
     }
 }
 
@@ -119,6 +173,9 @@ impl<P> BatchesInOrder<P> {
 impl<P: NextBatchProvider + OriginProvider + Send> NextBatchProvider for BatchesInOrder<P> {
     async fn next_batch(&mut self, parent: L2BlockInfo, l1_origins: &[BlockInfo]) -> PipelineResult<Batch> {
         let mut next = self.prev.next_batch(parent, l1_origins).await;
+        if !self.repairs.are_made {
+            return next;
+        }
         let is_end = next
             .as_ref()
             .is_err_and(|error| *error == PipelineError::Eof.temp());
@@ -127,6 +184,7 @@ impl<P: NextBatchProvider + OriginProvider + Send> NextBatchProvider for Batches
             .origin()
             .is_some_and(|origin| self.drained.is(origin.number));
         if is_end && !is_drained {
+            self.repairs.counters.ends_taken_back.add();
             return Err(PipelineError::NotEnoughData.temp());
         }
         if let Ok(Batch::Single(batch)) = &mut next {
@@ -135,6 +193,7 @@ impl<P: NextBatchProvider + OriginProvider + Send> NextBatchProvider for Batches
             let has_other_parent = is_singular && batch.parent_hash != parent.block_info.hash;
             let skips_epoch = batch.epoch_num > parent.l1_origin.number + 1;
             if has_other_parent || skips_epoch {
+                self.repairs.counters.batches_refused.add();
                 // kona then refuses it in the same place, for the hash of its epoch.
                 batch.epoch_hash = B256::ZERO;
             }
@@ -149,30 +208,6 @@ impl<P: NextBatchProvider + OriginProvider + Send> NextBatchProvider for Batches
     fn flush(&mut self) {
         self.prev.flush();
     }
-}
-
-macro_rules! pass_through {
-    ($stage:ident) => {
-        #[async_trait]
-        impl<P: OriginAdvancer + Send> OriginAdvancer for $stage<P> {
-            async fn advance_origin(&mut self) -> PipelineResult<()> {
-                self.prev.advance_origin().await
-            }
-        }
-
-        impl<P: OriginProvider> OriginProvider for $stage<P> {
-            fn origin(&self) -> Option<BlockInfo> {
-                self.prev.origin()
-            }
-        }
-
-        #[async_trait]
-        impl<P: SignalReceiver + Send> SignalReceiver for $stage<P> {
-            async fn signal(&mut self, signal: Signal) -> PipelineResult<()> {
-                self.prev.signal(signal).await
-            }
-        }
-    };
 }
 
 pass_through!(FramesInOrder);

@@ -1,7 +1,7 @@
 //! The oracle judged: a history is damaged in one place at a time, and every damage must be noticed.
 
 use crate::{
-    derive::derive_caught,
+    derive::{Kona, derive_caught},
     history::{History, RecordedAttributes, RecordedHistory},
 };
 use std::sync::Arc;
@@ -58,7 +58,7 @@ pub async fn run(recorded: RecordedHistory) -> bool {
 async fn report(what: &str, damaged: RecordedHistory) -> bool {
     let noticed = match History::check(damaged) {
         Err(error) => Some(error.to_string()),
-        Ok(history) => derive_caught(Arc::new(history))
+        Ok(history) => derive_caught(Arc::new(history), Kona::Repaired)
             .await
             .err()
             .map(|error| error.to_string()),

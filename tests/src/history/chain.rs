@@ -10,7 +10,7 @@ use tributary_protocol::{
     config::{RollupConfig, SystemConfig},
     execute::{ExecuteError, execute_block},
     genesis::GenesisBlock,
-    state::memory::MemoryState,
+    state::{StateChanges, TrieChanges, memory::MemoryState},
 };
 
 /// One block, with the state after it.
@@ -24,6 +24,8 @@ pub struct ChainBlock {
     pub system_config: SystemConfig,
     /// State after it.
     pub state: MemoryState,
+    /// Trie nodes and codes that came with this block: each is what its keccak256 stands for.
+    pub preimages: Vec<Bytes>,
 }
 
 impl ChainBlock {
@@ -77,6 +79,7 @@ impl Chain {
             reference,
             system_config: config.genesis.system_config,
             state: genesis.memory_state(),
+            preimages: preimages(&genesis.changes, &genesis.trie),
         };
         Self {
             config,
@@ -125,7 +128,15 @@ impl Chain {
             reference,
             system_config,
             state,
+            preimages: preimages(&outcome.changes, &outcome.trie),
         }));
         Ok(self.head())
     }
+}
+
+fn preimages(changes: &StateChanges, trie: &TrieChanges) -> Vec<Bytes> {
+    let accounts = trie.accounts.values();
+    let storage = trie.storage.values().flat_map(|nodes| nodes.values());
+    let nodes = accounts.chain(storage).flatten();
+    nodes.chain(changes.codes.values()).cloned().collect()
 }

@@ -14,6 +14,8 @@ pub struct RecordedHistory {
     pub rollup: RollupConfig,
     /// RLP of the header of L2 block 0.
     pub l2_genesis: Bytes,
+    /// Trie nodes and codes of the state of L2 block 0, in no order of meaning.
+    pub genesis_preimages: Vec<Bytes>,
     /// Every L1 block from the chain's L1 genesis on.
     pub l1_blocks: Vec<RecordedL1Block>,
     /// Payloads on the DA layer.
@@ -54,6 +56,8 @@ pub struct RecordedBlock {
     pub rejected: bool,
     /// RLP of the whole block that came out.
     pub block: Bytes,
+    /// Trie nodes and codes that the state after it has and the state before it did not have, in no order of meaning.
+    pub preimages: Vec<Bytes>,
 }
 
 /// Attributes, one entry for each field that is compared.

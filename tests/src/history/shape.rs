@@ -1,6 +1,9 @@
 //! What kind of history: the rules of its chain, and how much goes wrong.
 
-use super::users::{USERS, user};
+use super::{
+    contracts,
+    users::{USERS, user},
+};
 use alloy::genesis::GenesisAccount;
 use alloy_primitives::{Address, B64, B256, U256, address};
 use core::ops::RangeInclusive;
@@ -151,15 +154,15 @@ const fn system_config(batcher_address: Address) -> SystemConfig {
 }
 
 fn genesis() -> GenesisBlock {
-    let balance = U256::from(10).pow(U256::from(21));
-    let alloc = (0..USERS)
-        .map(|index| {
-            (
-                user(index).address(),
-                GenesisAccount::default().with_balance(balance),
-            )
-        })
-        .collect();
+    // More than any operator fee can take: what an account cannot pay for is no valid transaction.
+    let balance = U256::from(10).pow(U256::from(30));
+    let mut alloc = contracts::genesis_accounts();
+    alloc.extend((0..USERS).map(|index| {
+        (
+            user(index).address(),
+            GenesisAccount::default().with_balance(balance),
+        )
+    }));
     let parts = GenesisParts {
         chain_id: 901,
         timestamp: GENESIS_TIME,

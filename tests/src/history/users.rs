@@ -1,6 +1,6 @@
 //! People: they send L2 transactions of every type there is, deposit from L1, and change the system configuration.
 
-use super::chain::ChainBlock;
+use super::{chain::ChainBlock, contracts};
 use alloy::{
     eips::{
         eip2718::Encodable2718,
@@ -21,7 +21,7 @@ use tributary_protocol::{
 /// L2 accounts with a balance.
 pub const USERS: u64 = 4;
 /// Most wei anyone pays for gas.
-const GAS_PRICE: u128 = 100_000_000_000;
+pub(super) const GAS_PRICE: u128 = 100_000_000_000;
 /// Init code of a contract whose code is one `STOP`: `PUSH1 1, PUSH1 0, RETURN`.
 const INIT_CODE: [u8; 5] = [0x60, 0x01, 0x60, 0x00, 0xf3];
 
@@ -68,7 +68,7 @@ fn data(rng: &mut StdRng) -> Bytes {
         .into()
 }
 
-fn access_list(rng: &mut StdRng) -> AccessList {
+pub(super) fn access_list(rng: &mut StdRng) -> AccessList {
     let items = (0..rng.random_range(0..3)).map(|_| AccessListItem {
         address: address(rng),
         storage_keys: (0..rng.random_range(0..3))
@@ -90,10 +90,20 @@ pub fn transactions(config: &RollupConfig, head: &ChainBlock, rng: &mut StdRng) 
     };
     (0..count)
         .map(|_| {
-            let index = rng.random_range(0..USERS);
-            let nonce = &mut nonces[usize::try_from(index).expect("few users")];
-            *nonce += 1;
-            transaction(config.l2_chain_id, index, *nonce - 1, rng)
+            // First comes what later transactions build on.
+            let index = if contracts::is_founding(nonces[0]) {
+                0
+            } else {
+                rng.random_range(0..USERS)
+            };
+            let next = &mut nonces[usize::try_from(index).expect("few users")];
+            let nonce = *next;
+            *next += 1;
+            if contracts::is_founding(nonce) && index == 0 || rng.random_bool(0.6) {
+                contracts::transaction(config.l2_chain_id, head, index, nonce, rng)
+            } else {
+                transaction(config.l2_chain_id, index, nonce, rng)
+            }
         })
         .collect()
 }
