@@ -1,6 +1,7 @@
 //! What `readyz` answers from: facts about this node, set by whoever learns them, read by the RPC server.
 
-use crate::engine::Chain;
+use crate::{engine::Chain, quarantine::Quarantine};
+use alloy::primitives::B256;
 use parking_lot::RwLock;
 use serde::Serialize;
 use std::sync::Arc;
@@ -43,6 +44,9 @@ pub struct HealthReport {
     pub store: Check,
     /// Set when this node has stopped for good, and why.
     pub halted: Option<String>,
+    /// Transactions that are not let in again because of what they did to a block.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub quarantined: Vec<B256>,
     /// Number of the unsafe head.
     pub unsafe_head: u64,
     /// Number of the safe head.
@@ -77,6 +81,7 @@ impl HealthReport {
 #[derive(Clone, Debug)]
 pub struct Health {
     chain: Chain,
+    quarantine: Quarantine,
     facts: Arc<RwLock<Facts>>,
 }
 
@@ -99,8 +104,16 @@ impl Health {
         };
         Self {
             chain,
+            quarantine: Quarantine::default(),
             facts: Arc::new(RwLock::new(facts)),
         }
+    }
+
+    /// Shows this list.
+    #[must_use]
+    pub fn with_quarantine(mut self, quarantine: Quarantine) -> Self {
+        self.quarantine = quarantine;
+        self
     }
 
     /// Records what talking to L1 showed.
@@ -144,6 +157,7 @@ impl Health {
             derivation: facts.derivation.clone(),
             store: facts.store.clone(),
             halted: facts.halted.clone(),
+            quarantined: self.quarantine.hashes(),
             unsafe_head: heads.unsafe_head.number.0,
             safe_head: heads.safe_head.number.0,
             finalized_head: heads.finalized_head.number.0,

@@ -15,6 +15,7 @@ pub mod l1_view;
 pub mod node;
 pub mod origin_selector;
 pub mod pool;
+pub mod quarantine;
 pub mod rpc;
 pub mod store;
 pub mod verifier;

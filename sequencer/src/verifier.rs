@@ -2,10 +2,12 @@
 //!
 //! A block is built with transactions that come and go; what a refused one leaves behind in the builder must not show in the block,
 //! and if it ever does, no other node could derive it. So the block is executed again from its attributes alone, off the hot path.
-//! The newest block that came out the same is the verified head, and the batcher posts nothing above it.
+//! The newest block that came out the same is the verified head, and the batcher posts nothing above it. If one comes out different the
+//! verifier stops, with the verified head below it, and what made the difference goes into quarantine.
 
 use crate::{
     engine::Chain,
+    quarantine::Quarantine,
     store::{StoreError, StoredBlock},
 };
 use alloy::{
@@ -13,6 +15,7 @@ use alloy::{
     eips::eip2718::{Encodable2718, WithEncoded},
     primitives::B256,
 };
+use op_alloy_consensus::{OpReceiptEnvelope, OpTxEnvelope};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tributary_protocol::{
@@ -54,6 +57,13 @@ pub enum VerifierError {
 pub struct Verifier {
     chain: Chain,
     verified: watch::Sender<L2BlockRef>,
+    quarantine: Quarantine,
+}
+
+/// What a fresh executor made of a block.
+struct Executed {
+    hash: B256,
+    receipts: Vec<OpReceiptEnvelope>,
 }
 
 impl Verifier {
@@ -61,7 +71,18 @@ impl Verifier {
     #[must_use]
     pub fn new(chain: Chain) -> Self {
         let verified = watch::Sender::new(chain.heads().safe_head);
-        Self { chain, verified }
+        Self {
+            chain,
+            verified,
+            quarantine: Quarantine::default(),
+        }
+    }
+
+    /// Puts transactions that made a difference on this list.
+    #[must_use]
+    pub fn with_quarantine(mut self, quarantine: Quarantine) -> Self {
+        self.quarantine = quarantine;
+        self
     }
 
     /// The newest block that executes to itself, together with all below it.
@@ -106,18 +127,24 @@ impl Verifier {
             return Ok(true);
         };
         match self.execute(&parent, &block) {
-            Ok(executed) if executed == block.hash => {
+            Ok(executed) if executed.hash == block.hash => {
                 self.verified.send_replace(block.reference);
                 Ok(true)
             }
             // What was read may belong to two chains, one before a reorg and one after it.
             _ if !self.is_canonical(&block.reference)? => Ok(true),
-            Ok(executed) => Err(VerifierError::Mismatch {
-                number: block.reference.number,
-                sealed: block.hash,
-                executed,
-            }),
-            Err(error) => Err(error),
+            Ok(executed) => {
+                self.quarantine.add(suspects(&block, &executed.receipts));
+                Err(VerifierError::Mismatch {
+                    number: block.reference.number,
+                    sealed: block.hash,
+                    executed: executed.hash,
+                })
+            }
+            Err(error) => {
+                self.quarantine.add(refused(&block, &error));
+                Err(error)
+            }
         }
     }
 
@@ -137,7 +164,7 @@ impl Verifier {
         Ok(held.is_some_and(|held| held.hash == block.hash))
     }
 
-    fn execute(&self, parent: &StoredBlock, block: &StoredBlock) -> Result<B256, VerifierError> {
+    fn execute(&self, parent: &StoredBlock, block: &StoredBlock) -> Result<Executed, VerifierError> {
         let config = self.chain.config();
         let state = self.chain.state_at(parent.reference.number)?;
         let attributes = attributes_of(config, &block.block)?;
@@ -151,10 +178,52 @@ impl Verifier {
         });
         let outcome = execute_recovered(config, &header, &attributes, transactions, &state);
         outcome
-            .map(|outcome| outcome.hash)
+            .map(|outcome| Executed {
+                hash: outcome.hash,
+                receipts: outcome.receipts,
+            })
             .map_err(|source| VerifierError::Execute {
                 number: block.reference.number,
                 source: Box::new(source),
             })
     }
+}
+
+/// The transaction from which on receipts differ. If all are equal the difference is in the state or the header, and every transaction
+/// of the block may have made it.
+fn suspects(block: &StoredBlock, executed: &[OpReceiptEnvelope]) -> Vec<B256> {
+    let transactions = &block.block.body.transactions;
+    let first = transactions
+        .iter()
+        .zip(block.receipts.iter().zip(executed))
+        .find(|(_, (sealed, executed))| sealed != executed)
+        .map(|(transaction, _)| transaction);
+    match first {
+        Some(transaction) => users(core::slice::from_ref(transaction)),
+        None => users(transactions),
+    }
+}
+
+/// The transaction that cannot be executed again.
+fn refused(block: &StoredBlock, error: &VerifierError) -> Vec<B256> {
+    let VerifierError::Execute { source, .. } = error else {
+        return Vec::new();
+    };
+    match &**source {
+        ExecuteError::InvalidTransaction { index, .. } => {
+            let transaction = block.block.body.transactions.get(*index);
+            users(transaction.map(core::slice::from_ref).unwrap_or_default())
+        }
+        ExecuteError::Header(_) => users(&block.block.body.transactions),
+        // This node could not find out: that says nothing about the transactions.
+        _ => Vec::new(),
+    }
+}
+
+/// Deposits come from L1 and cannot be kept out.
+fn users(transactions: &[OpTxEnvelope]) -> Vec<B256> {
+    let users = transactions
+        .iter()
+        .filter(|transaction| !transaction.is_deposit());
+    users.map(OpTxEnvelope::tx_hash).collect()
 }

@@ -7,8 +7,9 @@
 #[path = "support/chain.rs"]
 mod chain;
 
-use alloy::primitives::{U256, address};
+use alloy::primitives::{B256, U256, address};
 use chain::{GAS_LIMIT, GENESIS_TIME, L1_BLOCK_TIME, World, call, deposit_log, key, transfer};
+use op_alloy_consensus::OpReceiptEnvelope;
 use revm::database_interface::DatabaseRef;
 use std::{future::Future, time::Duration};
 use tributary_protocol::{
@@ -18,11 +19,13 @@ use tributary_protocol::{
 };
 use tributary_sequencer::{
     builder::{
-        Step,
+        Step, TransactionSource,
         reserve::{ATTRIBUTION_CONTRACTS, ordinary_gas_max},
     },
     engine::PendingState,
+    health::Health,
     origin_selector::WaitReason,
+    pool::{Pool, PoolError, PoolLimits},
     verifier::{Verifier, VerifierError},
 };
 
@@ -349,6 +352,79 @@ fn a_block_that_does_not_execute_to_itself_is_found() {
         let error = verifier.step().unwrap_err();
         assert!(matches!(error, VerifierError::Mismatch { .. }), "{error}");
         assert!(error.to_string().contains(&sealed.hash.to_string()));
+        assert_eq!(verifier.verified_head().borrow().number.0, 0);
+    });
+}
+
+/// Commits block 1 of `world` again, changed by `forge`, as an executor with stale state would have.
+async fn forge_block(world: &World, forge: impl FnOnce(&mut BlockOutcome)) {
+    let block = world.chain().block_by_number(L2BlockNumber(1)).unwrap().unwrap();
+    let mut forged = BlockOutcome {
+        block: block.block.clone(),
+        hash: block.hash,
+        senders: block.senders.clone(),
+        receipts: block.receipts.clone(),
+        changes: StateChanges::default(),
+        trie: TrieChanges::default(),
+    };
+    forge(&mut forged);
+    forged.hash = forged.block.header.hash_slow();
+    world.engine.revert_unsafe_to(L2BlockNumber(0)).await.unwrap();
+    world.engine.commit_unsafe(forged).await.unwrap();
+}
+
+#[test]
+fn f29_wrong_outcome_stops_verification_and_quarantines_what_made_it() {
+    story(async {
+        let world = World::new();
+        world.poll_l1().await;
+        for nonce in 0..3 {
+            world.list.push(transfer(1, nonce));
+        }
+        build_one(&world).await;
+        let block = world.chain().block_by_number(L2BlockNumber(1)).unwrap().unwrap();
+        let hash_at = |index: usize| block.block.body.transactions[index].tx_hash();
+        let pool = Pool::new(world.chain().clone(), PoolLimits::default());
+        let health = Health::new(world.chain().clone()).with_quarantine(pool.quarantine().clone());
+
+        // The executor charged the second transfer wrongly.
+        forge_block(&world, |forged| {
+            forged.block.header.gas_used += 5;
+            match &mut forged.receipts[2] {
+                OpReceiptEnvelope::Eip1559(receipt) => receipt.receipt.cumulative_gas_used += 5,
+                other => panic!("a transfer is of type 2, not {other:?}"),
+            }
+        })
+        .await;
+        let verifier = Verifier::new(world.chain().clone()).with_quarantine(pool.quarantine().clone());
+        for _ in 0..2 {
+            assert!(matches!(
+                verifier.step().unwrap_err(),
+                VerifierError::Mismatch { .. }
+            ));
+        }
+        assert_eq!(verifier.verified_head().borrow().number.0, 0);
+        assert_eq!(health.report(0).quarantined, [hash_at(2)]);
+
+        // The pool refuses it from now on, and the block being taken back does not bring it back.
+        world.engine.revert_unsafe_to(L2BlockNumber(0)).await.unwrap();
+        let refused = pool.add_raw(transfer(1, 1).encoded_bytes()).unwrap_err();
+        assert_eq!(refused, PoolError::Quarantined(hash_at(2)));
+        let head = world.head();
+        let mut open = pool.open(&head, 0);
+        let taken: Vec<_> = core::iter::from_fn(|| open.next())
+            .map(|transaction| transaction.1.inner().tx_hash())
+            .collect();
+        assert!(
+            taken.contains(&hash_at(1)) && !taken.contains(&hash_at(2)),
+            "{taken:?}"
+        );
+
+        // A state nobody can trace to one transaction puts all of them away.
+        build_one(&world).await;
+        forge_block(&world, |forged| forged.block.header.state_root = B256::ZERO).await;
+        verifier.step().unwrap_err();
+        assert!(pool.quarantine().hashes().len() >= health.report(0).quarantined.len());
         assert_eq!(verifier.verified_head().borrow().number.0, 0);
     });
 }

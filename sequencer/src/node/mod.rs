@@ -119,7 +119,12 @@ impl Node {
         let listener = TcpListener::bind(config.http_addr).await.map_err(listen)?;
         let http_address = listener.local_addr().map_err(listen)?;
 
-        let health = Health::new(chain.clone());
+        let pool = config.sequencing.then(|| Pool::new(chain.clone(), config.pool));
+        let quarantine = pool
+            .as_ref()
+            .map(|pool| pool.quarantine().clone())
+            .unwrap_or_default();
+        let health = Health::new(chain.clone()).with_quarantine(quarantine.clone());
         let l1_check = L1Check::new(parts.l1.clone(), rollup.clone());
         let l1_passed = match l1_check.probe(false).await {
             Ok(verdict) => verdict.map(|()| true)?,
@@ -151,9 +156,10 @@ impl Node {
         roles.show_stalls(derivation.clone());
         roles.derive(driver, l1_checked);
 
-        let verifier = config.sequencing.then(|| Verifier::new(chain.clone()));
+        let verifier = config
+            .sequencing
+            .then(|| Verifier::new(chain.clone()).with_quarantine(quarantine));
         let verified = verifier.as_ref().map(Verifier::verified_head);
-        let pool = config.sequencing.then(|| Pool::new(chain.clone(), config.pool));
         let target = match (&pool, config.sequencer_rpc) {
             (Some(pool), _) => TransactionTarget::Pool(pool.clone()),
             (None, Some(url)) => TransactionTarget::sequencer(url),

@@ -47,8 +47,14 @@ struct OpenQueue {
 
 impl BlockTransactions for OpenQueue {
     fn next(&mut self) -> Option<PoolTransaction> {
-        let next = self.pool.shared.queue.lock().next();
-        next.map(|transaction| transaction.inner)
+        loop {
+            let next = self.pool.shared.queue.lock().next()?;
+            if !self.pool.shared.quarantine.contains(next.hash) {
+                return Some(next.inner);
+            }
+            self.pool.shared.queue.lock().reject(next.hash);
+            self.pool.report_lost(next.hash, &"it is in quarantine");
+        }
     }
 
     fn defer(&mut self, transaction: &PoolTransaction) {
@@ -62,6 +68,7 @@ impl BlockTransactions for OpenQueue {
     fn reject(&mut self, transaction: &PoolTransaction, reason: &InvalidTransaction) {
         let hash = transaction.1.inner().tx_hash();
         self.pool.shared.queue.lock().reject(hash);
+        self.pool.report_lost(hash, reason);
         metrics::counter!("pool_transactions_rejected_total").increment(1);
         tracing::info!(
             target: "sequencer", %hash, sender = %transaction.1.signer(), %reason, "dropped a transaction that cannot execute"
@@ -106,16 +113,41 @@ impl Pool {
             let nonce = state.account(sender)?.map_or(0, |account| account.nonce);
             nonces.insert(sender, nonce);
         }
+        let again: Vec<_> = abandoned.iter().map(|transaction| transaction.hash).collect();
         queue.settle(&changes.included, abandoned, &nonces);
+        let lost: Vec<_> = again
+            .iter()
+            .filter(|hash| !changes.included.contains(*hash) && queue.get(**hash).is_none())
+            .copied()
+            .collect();
         if let Some(cutoff) = Instant::now().checked_sub(Duration::from_secs(STUCK_SECS_MAX)) {
             queue.drop_stuck(cutoff);
         }
         let (pending, queued) = queue.status();
         drop(queue);
+        {
+            let mut owed = self.shared.owed.lock();
+            owed.extend(again);
+            owed.retain(|hash| !changes.included.contains(hash));
+        }
+        for hash in lost {
+            self.report_lost(hash, &"its sender's nonce has been used");
+        }
         settled.head = *parent;
         metrics::gauge!("pool_pending_transactions").set(pending as f64);
         metrics::gauge!("pool_queued_transactions").set(queued as f64);
         Ok(())
+    }
+
+    /// Says that an acknowledged transaction will not be in the chain after all, if this is one.
+    fn report_lost(&self, hash: B256, reason: &dyn core::fmt::Display) {
+        if self.shared.owed.lock().remove(&hash) {
+            metrics::counter!("pool_acknowledged_transactions_lost_total").increment(1);
+            tracing::warn!(
+                target: "sequencer", %hash, %reason,
+                "a transaction that was acknowledged in a replaced block is not valid any more"
+            );
+        }
     }
 
     /// Transactions of blocks taken back since the last time, in their order.

@@ -138,6 +138,9 @@ pub enum PoolError {
         /// The nonce of both.
         nonce: u64,
     },
+    /// It made a block that did not execute to itself.
+    #[error("transaction {0} is in quarantine: a block with it did not execute to itself")]
+    Quarantined(B256),
     /// No room.
     #[error("txpool is full")]
     Full,

@@ -29,6 +29,7 @@ use head::{HeadError, HeadFacts};
 use self::queue::Queue;
 use crate::{
     engine::{Abandoned, Chain, PendingState},
+    quarantine::Quarantine,
     store::StoreError,
 };
 use alloy::{
@@ -39,7 +40,7 @@ use alloy::{
 use op_alloy_consensus::OpTxEnvelope;
 use parking_lot::Mutex;
 use revm::{database_interface::DatabaseRef, state::AccountInfo};
-use std::{sync::Arc, time::Instant};
+use std::{collections::HashSet, sync::Arc, time::Instant};
 use tokio::sync::{broadcast, watch};
 use tributary_protocol::block::L2BlockRef;
 
@@ -68,6 +69,9 @@ struct Shared {
     facts: Mutex<Option<Arc<HeadFacts>>>,
     settled: Mutex<Settled>,
     arrivals: watch::Sender<u64>,
+    quarantine: Quarantine,
+    /// Acknowledged transactions of abandoned blocks that no block holds again yet.
+    owed: Mutex<HashSet<B256>>,
 }
 
 /// Up to where the queue agrees with the chain.
@@ -91,10 +95,18 @@ impl Pool {
                 facts: Mutex::default(),
                 settled: Mutex::new(settled),
                 arrivals: watch::Sender::default(),
+                quarantine: Quarantine::default(),
+                owed: Mutex::default(),
                 limits,
                 chain,
             }),
         }
+    }
+
+    /// Transactions it takes no more.
+    #[must_use]
+    pub fn quarantine(&self) -> &Quarantine {
+        &self.shared.quarantine
     }
 
     /// Takes a transaction as a user sent it, EIP-2718 encoded, and returns its hash.
@@ -121,14 +133,17 @@ impl Pool {
         let facts = self
             .facts()
             .map_err(|error| PoolError::Chain(error.to_string()))?;
+        let hash = transaction.1.inner().tx_hash();
+        if self.shared.quarantine.contains(hash) {
+            return Err(PoolError::Quarantined(hash));
+        }
         check::check_alone(&transaction.1, &facts)?;
         let pooled = PooledTransaction {
-            hash: transaction.1.inner().tx_hash(),
+            hash,
             cost: check::cost_of(&transaction, &facts),
             inner: Arc::new(transaction),
             arrived: Instant::now(),
         };
-        let hash = pooled.hash;
         let wake = loop {
             let generation = self.shared.queue.lock().generation();
             let account = self
