@@ -43,8 +43,8 @@ contracts: setup ## Rebuild the contract artifacts from the sources
 contracts-check: setup ## Fail if the committed artifacts differ from the sources
 	cd contracts && ./build --check
 
-oracle: ## An independent deriver (kona) derives 50 random histories and must agree with ours
-	tests/oracle/run 50
+oracle: ## kona derives and executes 500 random histories and must agree with ours (tests/oracle/run 50 is the short form)
+	tests/oracle/run 500
 
 opstack: build ## An unmodified op-node with op-geth derives our chains and must agree (needs Go)
 	tests/opstack/run
@@ -52,7 +52,10 @@ opstack: build ## An unmodified op-node with op-geth derives our chains and must
 mutants: ## Break the rules of derivation one by one; the tests must notice each
 	tests/mutants/run
 
-.PHONY: mutants
+riscv: ## The rules compile for bare RV64IM, where disputes are decided (needs Debian's rustc-web)
+	tests/riscv/run check
+
+.PHONY: mutants riscv
 fuzz: ## Every fuzz target for a short, fixed number of inputs (docs/fuzzing.md says how to run long)
 	tests/fuzz/run
 

@@ -38,6 +38,7 @@ impl Driver {
             self.status.send_modify(|status| status.head_l1 = None);
             return Ok(Turn::CaughtUp);
         };
+        self.check_resumed_on(&block)?;
         if let Some(pipeline) = &mut self.pipeline {
             pipeline.provide_l1_block(&block).map_err(Interrupt::Reset)?;
         }
@@ -46,6 +47,20 @@ impl Driver {
         }
         self.remember(Arc::new(block));
         Ok(Turn::Moved)
+    }
+
+    /// L1 may have reorganised since the restart, above what has been read again: no parent hash shows that.
+    fn check_resumed_on(&self, block: &L1Block) -> Result<(), Interrupt> {
+        match self.resumed_on {
+            Some(id) if id.number == block.number() && id.hash != block.hash() => {
+                Err(Interrupt::Reset(ResetCause::L1Reorg(L1Reorg {
+                    number: id.number,
+                    expected: id.hash,
+                    found: block.hash(),
+                })))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn remember(&mut self, block: Arc<L1Block>) {

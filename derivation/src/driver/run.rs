@@ -41,6 +41,9 @@ pub struct Driver {
     pub(super) pipeline: Option<Pipeline>,
     /// True once the pipeline no longer stands on L1 as it is.
     pub(super) must_restart: bool,
+    /// L1 block the safe head was derived from when we last restarted: what is read there must still be it, or blocks derived before
+    /// the restart would be derived anew from another L1.
+    pub(super) resumed_on: Option<L1BlockId>,
     /// Failures since something last moved.
     failures: u32,
     /// Derived blocks the engine does not know to be safe: how many, the last, and the L1 block it was derived from.
@@ -102,6 +105,7 @@ impl Driver {
             status: watch::Sender::default(),
             pipeline: None,
             must_restart: true,
+            resumed_on: None,
             failures: 0,
             untold: None,
             recent: VecDeque::new(),
@@ -255,6 +259,7 @@ impl Driver {
             }
         }
         self.must_restart = false;
+        self.resumed_on = Some(restart.safe.l1);
         self.status.send_modify(|status| status.heads = heads);
         Ok(())
     }

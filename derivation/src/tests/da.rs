@@ -31,7 +31,7 @@ async fn payloads_and_calldata_make_one_chain() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn refused_commitment_is_skipped_for_good() {
+async fn f19_refused_commitment_is_skipped_for_good() {
     let mut net = net_with_blocks(TestNetOptions::default(), 6);
     let refused = post_payload(&mut net, 1, 1..=6, BatchKind::Span).await;
     post_payload(&mut net, 2, 1..=3, BatchKind::Span).await;
@@ -43,7 +43,7 @@ async fn refused_commitment_is_skipped_for_good() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn other_bytes_stall_and_say_so_until_the_right_ones_come() {
+async fn f20_other_bytes_stall_and_say_so_until_the_right_ones_come() {
     let mut net = net_with_blocks(TestNetOptions::default(), 6);
     let commitment = post_payload(&mut net, 1, 1..=6, BatchKind::Span).await;
     let channel = net.channel(1..=6, BatchKind::Span);

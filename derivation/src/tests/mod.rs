@@ -4,6 +4,7 @@ mod blobs;
 mod da;
 mod keystone;
 mod outputs;
+mod regressions;
 mod reorgs;
 mod restarts;
 mod stories;

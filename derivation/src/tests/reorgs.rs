@@ -42,7 +42,7 @@ impl Running {
 }
 
 #[tokio::test(start_paused = true)]
-async fn reorg_takes_back_what_was_derived_from_lost_blocks() {
+async fn f5_reorg_takes_back_what_was_derived_from_lost_blocks() {
     let mut net = net_with_blocks(TestNetOptions::default(), 8);
     post(&mut net, 1, 1..=4, BatchKind::Span);
     let fork_point = net.l1.head_block().number();
@@ -69,7 +69,7 @@ async fn reorg_takes_back_what_was_derived_from_lost_blocks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn reorg_of_an_origin_abandons_the_blocks_on_it() {
+async fn f1_reorg_of_an_origin_abandons_the_blocks_on_it() {
     let mut net = net_with_blocks(TestNetOptions::default(), 9);
     let last_origin = net.sequencer.chain()[9].l1_origin.number;
     assert_eq!(last_origin.0, 4);
@@ -92,7 +92,7 @@ async fn reorg_of_an_origin_abandons_the_blocks_on_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn fork_and_back_again_gives_the_first_chain_again() {
+async fn f4_fork_and_back_again_gives_the_first_chain_again() {
     let mut net = net_with_blocks(TestNetOptions::default(), 8);
     post(&mut net, 1, 1..=4, BatchKind::Span);
     let fork_point = net.l1.head_block().number();
@@ -145,7 +145,7 @@ async fn shorter_fork_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn reorg_below_finality_halts() {
+async fn f3_reorg_below_finality_halts() {
     let mut net = net_with_blocks(TestNetOptions::default(), 4);
     let before = net.l1.head_block().number();
     post(&mut net, 1, 1..=4, BatchKind::Span);

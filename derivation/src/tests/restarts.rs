@@ -4,7 +4,7 @@ use super::*;
 use crate::{driver::HaltCause, testing::channel_with};
 
 #[tokio::test(start_paused = true)]
-async fn restart_after_any_block_gives_the_same_chain() {
+async fn op_12695_restart_after_any_block_gives_the_same_chain() {
     let mut net = net_with_blocks(TestNetOptions::default(), 12);
     post(&mut net, 1, 1..=4, BatchKind::Span);
     net.l1.mine_empty(1);
@@ -19,7 +19,7 @@ async fn restart_after_any_block_gives_the_same_chain() {
 /// A batcher that knows how its invalid block will be replaced can go on from there in the same channel. The rest of that channel
 /// has been flushed; a node that restarts in between must not read it after all.
 #[tokio::test(start_paused = true)]
-async fn restart_does_not_bring_back_what_was_flushed() {
+async fn op_12444_restart_does_not_bring_back_what_was_flushed() {
     let mut net = net_with_blocks(TestNetOptions::default(), 4);
     let mut batches: Vec<_> = (1..=2).map(|number| net.batch(number)).collect();
     let unpayable = batches[1].transactions[0].clone();

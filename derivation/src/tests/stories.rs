@@ -268,7 +268,7 @@ async fn gap_drops_the_channel_and_the_next_channel_can_fill_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn overlap_that_contradicts_the_safe_chain_is_refused() {
+async fn op_22215_overlap_that_contradicts_the_safe_chain_is_refused() {
     let mut net = net_with_blocks(options(), 6);
     post(&mut net, 1, 1..=3, BatchKind::Span);
     let mut batches: Vec<_> = (2..=6).map(|number| net.batch(number)).collect();

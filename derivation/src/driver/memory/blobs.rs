@@ -28,8 +28,13 @@ impl MemoryBlobs {
     pub fn put(&self, blob: Blob) -> B256 {
         let mut hash = keccak256(blob.bytes());
         hash[0] = VERSION_KZG;
-        self.lock().blobs.insert(hash, blob);
+        self.put_as(hash, blob);
         hash
+    }
+
+    /// Keeps a blob under a hash of the caller's, the KZG one for example.
+    pub fn put_as(&self, hash: B256, blob: Blob) {
+        self.lock().blobs.insert(hash, blob);
     }
 
     /// Forgets a blob, as beacon nodes do in time.
