@@ -2,7 +2,17 @@
 //! agreement over histories in which nothing happens would mean nothing.
 
 use eyre::{Result, WrapErr, bail};
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    num::NonZero,
+    path::Path,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+};
 use tributary_tests::history::{History, generate};
 
 fn main() -> Result<()> {
@@ -15,16 +25,39 @@ fn main() -> Result<()> {
     let directory = Path::new(directory);
     fs::create_dir_all(directory).wrap_err_with(|| format!("cannot make {}", directory.display()))?;
 
-    let mut contents = Contents::default();
-    for seed in first_seed..first_seed.saturating_add(count) {
+    let next = AtomicU64::new(first_seed);
+    let end = first_seed.saturating_add(count);
+    let contents = Mutex::new(Contents::default());
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|_| scope.spawn(|| write_histories(directory, &next, end, &contents)))
+            .collect();
+        workers.into_iter().try_for_each(|worker| {
+            let outcome = worker.join();
+            outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    })?;
+    contents.lock().unwrap_or_else(PoisonError::into_inner).print();
+    Ok(())
+}
+
+/// Writes histories of seeds that nobody has taken yet. Each follows from its seed, so it does not matter who writes it.
+fn write_histories(directory: &Path, next: &AtomicU64, end: u64, contents: &Mutex<Contents>) -> Result<()> {
+    loop {
+        let seed = next.fetch_add(1, Ordering::Relaxed);
+        if seed >= end {
+            return Ok(());
+        }
         let history = generate(seed);
         let file = directory.join(format!("{seed}.json"));
         fs::write(&file, serde_json::to_vec(&history.recorded)?)
             .wrap_err_with(|| format!("cannot write {}", file.display()))?;
-        contents.add(&history);
+        contents
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .add(&history);
     }
-    contents.print();
-    Ok(())
 }
 
 /// What is in all histories together.
