@@ -8,6 +8,7 @@ use alloy::primitives::{Bytes, keccak256};
 use tributary_protocol::{
     batch::{SingularBatch, SpanBatch, SpanEncodeError, SpanParameters},
     batcher_tx::{BatcherTxError, encode_payload},
+    blob::BlobContentTooLong,
     block::{L2Block, L2BlockRef, l1_info},
     channel::{Compression, SplitError, append_batch, compress, split_into_frames},
     config::RollupConfig,
@@ -39,6 +40,9 @@ pub enum BuildError {
     /// A payload that does not hold frames but a commitment.
     #[error("a payload of ours does not hold frames")]
     NotFrames,
+    /// Frames that do not fit into a blob.
+    #[error(transparent)]
+    Blob(#[from] BlobContentTooLong),
     /// A payload whose frames do not parse.
     #[error("a payload of ours does not decode: {0}")]
     Frames(#[from] FrameError),

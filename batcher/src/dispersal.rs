@@ -5,7 +5,11 @@
 //!     ^------------- a probe finds it healthy --------------'
 //! ```
 
-use crate::journal::{Journal, JournalError, Route};
+use crate::{
+    cargo::{BLOBS_MAX, CALLDATA_SIZE_MAX},
+    journal::{Journal, JournalError, Route},
+    l1::Fees,
+};
 use alloy::primitives::{B256, Bytes};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{
@@ -14,7 +18,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 use tributary_da_client::{DaLayer, PutError, Unavailable};
-use tributary_protocol::{batcher_tx::BatcherTx, commitment::Commitment};
+use tributary_protocol::{batcher_tx::BatcherTx, blob::BLOB_CONTENT_SIZE_MAX, commitment::Commitment};
 
 /// Payloads on their way at once.
 const PUTS_MAX: usize = 4;
@@ -34,11 +38,36 @@ enum Answer {
     Probe(Result<(), Unavailable>),
 }
 
+/// Where on L1 channels go that do not go to the DA layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum L1Destination {
+    /// Calldata: every follower can read it.
+    #[default]
+    Calldata,
+    /// Blobs: followers need a beacon node.
+    Blobs,
+    /// Whichever is cheaper at the time.
+    Cheaper,
+}
+
+/// Where channels go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DaChoice {
+    /// The DA layer; while it is down around it, or nowhere.
+    Layer {
+        /// Where channels go while the layer is down.
+        failover: Option<L1Destination>,
+    },
+    /// L1 always.
+    L1(L1Destination),
+}
+
 /// Brings payloads to the DA layer.
 pub struct Dispersal {
     da: Arc<dyn DaLayer>,
-    /// Channels may go to L1 as calldata when the layer fails.
-    may_fail_over: bool,
+    choice: DaChoice,
+    /// What L1 asked for when it was last needed.
+    prices: Option<Fees>,
     running: JoinSet<Answer>,
     /// Answers that came while nobody looked.
     answers: Vec<Result<Answer, JoinError>>,
@@ -62,10 +91,11 @@ impl core::fmt::Debug for Dispersal {
 impl Dispersal {
     /// Nothing on its way yet.
     #[must_use]
-    pub fn new(da: Arc<dyn DaLayer>, may_fail_over: bool) -> Self {
+    pub fn new(da: Arc<dyn DaLayer>, choice: DaChoice) -> Self {
         Self {
             da,
-            may_fail_over,
+            choice,
+            prices: None,
             running: JoinSet::new(),
             answers: Vec::new(),
             waiting: HashMap::new(),
@@ -85,6 +115,26 @@ impl Dispersal {
     #[must_use]
     pub const fn is_open(&self) -> bool {
         self.next_probe.is_some()
+    }
+
+    /// True if the next [`Self::advance`] decides by price.
+    #[must_use]
+    pub fn needs_prices(&self) -> bool {
+        self.l1_destination() == Some(L1Destination::Cheaper)
+            && (self.is_open() || matches!(self.choice, DaChoice::L1(_)))
+    }
+
+    /// Tells what L1 asks for now.
+    pub fn set_prices(&mut self, prices: Fees) {
+        self.prices = Some(prices);
+    }
+
+    /// Where on L1 channels may go; `None` if only the layer will do.
+    const fn l1_destination(&self) -> Option<L1Destination> {
+        match self.choice {
+            DaChoice::Layer { failover } => failover,
+            DaChoice::L1(destination) => Some(destination),
+        }
     }
 
     /// Takes the answers that are there, decides routes, and sends what is waiting.
@@ -107,8 +157,10 @@ impl Dispersal {
             }
         }
         if self.is_open() {
-            self.route_around(journal)?;
             self.probe();
+        }
+        if self.is_open() || matches!(self.choice, DaChoice::L1(_)) {
+            self.route_around(journal)?;
         }
         self.send(journal)
     }
@@ -139,17 +191,22 @@ impl Dispersal {
         self.problem = Some(error.to_string());
         let pause = error.retry_after().unwrap_or(RETRY_PAUSE);
         self.waiting.insert(payload, Some(Instant::now() + pause));
-        if !self.may_fail_over {
+        let Some(destination) = self.l1_destination() else {
             return Ok(());
-        }
+        };
         if matches!(error, PutError::Failover { .. }) || failures >= PUTS_BEFORE_FAILOVER {
-            warn!("channels go to L1 as calldata until the DA layer is healthy again");
+            warn!("channels go to L1 until the DA layer is healthy again");
             metrics::counter!("op_batcher_default_failovers_total").increment(1);
             self.next_probe = Some(Instant::now() + PROBE_INTERVAL);
         } else if !error.is_retryable() {
             // The layer is fine and will never take this one.
             self.waiting.remove(&payload);
-            set_route(journal, payload, Route::Calldata)?;
+            let size = journal
+                .channels()
+                .iter()
+                .find(|channel| channel.payload == payload);
+            let size = size.map_or(0, |channel| channel.payload_size);
+            set_route(journal, payload, route(destination, size, self.prices))?;
         }
         Ok(())
     }
@@ -163,10 +220,14 @@ impl Dispersal {
             .map(|(payload, _)| *payload)
             .collect();
         self.waiting.retain(|_, until| until.is_none());
+        let Some(destination) = self.l1_destination() else {
+            return Ok(());
+        };
+        let prices = self.prices;
         journal.change(|channels| {
             for channel in channels {
                 if channel.route.is_none() && !on_their_way.contains(&channel.payload) {
-                    channel.route = Some(Route::Calldata);
+                    channel.route = Some(route(destination, channel.payload_size, prices));
                 }
             }
         })
@@ -235,6 +296,35 @@ impl Dispersal {
     }
 }
 
+/// The route of a payload of `size` bytes that goes to L1.
+fn route(destination: L1Destination, size: u32, prices: Option<Fees>) -> Route {
+    match destination {
+        L1Destination::Calldata => Route::Calldata,
+        L1Destination::Blobs => Route::Blobs,
+        L1Destination::Cheaper if prices.is_some_and(|prices| blobs_are_cheaper(size, prices)) => {
+            Route::Blobs
+        }
+        L1Destination::Cheaper => Route::Calldata,
+    }
+}
+
+/// Compares what `size` bytes cost at these prices: compressed data has next to no zeros, so each byte of calldata is four tokens.
+fn blobs_are_cheaper(size: u32, prices: Fees) -> bool {
+    const GAS_BASE: u128 = 21_000;
+    const GAS_PER_CALLDATA_BYTE: u128 = 40;
+    const GAS_PER_BLOB: u128 = 131_072;
+    let Some(per_blob_gas) = prices.max_fee_per_blob_gas else {
+        return false;
+    };
+    let size = u128::from(size);
+    let (per_gas, content) = (prices.max_fee_per_gas, BLOB_CONTENT_SIZE_MAX as u128);
+    let blobs = size.div_ceil(content);
+    let transactions = blobs.div_ceil(BLOBS_MAX as u128);
+    let as_blobs = transactions * GAS_BASE * per_gas + blobs * GAS_PER_BLOB * per_blob_gas;
+    let transactions = size.div_ceil(CALLDATA_SIZE_MAX as u128);
+    as_blobs < (transactions * GAS_BASE + size * GAS_PER_CALLDATA_BYTE) * per_gas
+}
+
 fn set_route(journal: &mut Journal, payload: B256, route: Route) -> Result<(), JournalError> {
     journal.change(|channels| {
         let channel = channels
@@ -244,4 +334,25 @@ fn set_route(journal: &mut Journal, payload: B256, route: Route) -> Result<(), J
             channel.route = Some(route);
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blobs_are_chosen_when_they_cost_less() {
+        let prices = |gas, blob| Fees {
+            max_fee_per_gas: gas,
+            max_priority_fee_per_gas: 0,
+            max_fee_per_blob_gas: blob,
+        };
+        let cheaper = |size, prices| route(L1Destination::Cheaper, size, Some(prices)) == Route::Blobs;
+        assert!(cheaper(100_000, prices(1_000_000_000, Some(1))));
+        assert!(!cheaper(100, prices(1_000_000_000, Some(1_000_000_000))));
+        assert!(!cheaper(100_000, prices(1_000_000_000, None)));
+        // 40 gas a byte against 131,072 blob gas: a full blob breaks even at about 40 times the price.
+        assert!(cheaper(130_000, prices(100, Some(3_900))));
+        assert!(!cheaper(130_000, prices(100, Some(4_100))));
+    }
 }

@@ -309,6 +309,10 @@ impl<N: NodePort, L: L1Port> Batcher<N, L> {
             Err(LoadError::Discontinuity(error)) => return self.start_over(error.to_string()),
         }
         self.build_channels(sync.head_l1.number)?;
+        if self.dispersal.needs_prices() {
+            let prices = self.poster.market().await.map_err(PostError::from)?;
+            self.dispersal.set_prices(prices);
+        }
         self.dispersal.advance(&mut self.journal)?;
         self.poster.assign(&mut self.journal).await?;
         Ok(None)

@@ -9,7 +9,7 @@
 //! with the same transactions. Without a journal it waits until the node has read everything that is on L1 and goes on after the safe
 //! head, so nothing is left out, and what might be posted twice derivation skips as past.
 
-mod calldata;
+mod cargo;
 pub mod channel_builder;
 pub mod channel_manager;
 pub mod dispersal;

@@ -141,9 +141,8 @@ impl Proposer {
             extraData: extra_data,
         };
         let call = Call {
-            to: self.config.factory,
-            data: create.abi_encode().into(),
             value,
+            ..Call::new(self.config.factory, create.abi_encode().into())
         };
         let inclusion = self.l1.send(&call).await?;
         metrics::counter!("tributary_proposer_proposals_total").increment(1);

@@ -10,7 +10,10 @@
     reason = "a test that panics has failed, which is what it is for"
 )]
 
-use alloy_consensus::{Transaction, TxEnvelope, transaction::SignerRecoverable};
+use alloy::eips::eip2718::Decodable2718;
+use alloy_consensus::{
+    Signed, Transaction, TxEip4844Variant, TxEnvelope, Typed2718, transaction::SignerRecoverable,
+};
 use alloy_primitives::{Address, B256, Bytes};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -20,11 +23,11 @@ use std::{
 use tokio::sync::Mutex;
 use tributary_batcher::{
     channel_manager::ChannelPolicy,
-    dispersal::Dispersal,
+    dispersal::{DaChoice, Dispersal, L1Destination},
     driver::{Batcher, BatcherConfig, BatcherError},
     journal::{Journal, JournalChain, testing::MemoryDisk},
     l1::{
-        Accepted, Account, Call, FeeLimits, Fees, Inclusion, L1Error, L1Port, PostError, Poster,
+        Accepted, Account, BlobProofs, Call, FeeLimits, Fees, Inclusion, L1Error, L1Port, PostError, Poster,
         PosterSettings,
     },
     node::{NodeError, NodePort, SyncStatus},
@@ -32,6 +35,7 @@ use tributary_batcher::{
 use tributary_derivation::testing::{INBOX, L1_CHAIN_ID, TestNet, TestNetOptions};
 use tributary_protocol::{
     batcher_tx::BatcherTx,
+    blob::Blob,
     block::{L1BlockId, L1BlockNumber, L2Block, L2BlockNumber},
 };
 
@@ -60,6 +64,7 @@ impl World {
         let market = Fees {
             max_fee_per_gas: 2_000_000_000,
             max_priority_fee_per_gas: 1_000_000,
+            max_fee_per_blob_gas: Some(10),
         };
         Self(Arc::new(Mutex::new(Inner {
             net: TestNet::new(TestNetOptions::default()),
@@ -109,11 +114,14 @@ impl World {
         net.l1.mine_empty(depth + 1);
     }
 
-    /// Calldata of every batcher transaction on L1, in order.
+    /// What every batcher transaction on L1 says, in order: its calldata, or the hashes of its blobs.
     async fn posted(&self) -> Vec<Bytes> {
         let inner = self.0.lock().await;
-        let input = |(transaction, _): &(TxEnvelope, L1BlockId)| transaction.input().clone();
-        inner.on_chain().iter().map(input).collect()
+        let said = |(transaction, _): &(TxEnvelope, L1BlockId)| match transaction.blob_versioned_hashes() {
+            Some(hashes) => hashes.concat().into(),
+            None => transaction.input().clone(),
+        };
+        inner.on_chain().iter().map(said).collect()
     }
 
     async fn heads(&self) -> (u64, u64) {
@@ -151,6 +159,23 @@ impl Inner {
             }
         }
         found
+    }
+
+    /// A transaction with blobs as the chain has it; the blobs go to the beacon node.
+    fn keep_blobs(&self, transaction: TxEnvelope) -> TxEnvelope {
+        let TxEnvelope::Eip4844(signed) = transaction else {
+            return transaction;
+        };
+        let (variant, signature, hash) = signed.into_parts();
+        if let TxEip4844Variant::TxEip4844WithSidecar(with_sidecar) = &variant {
+            let hashes = &with_sidecar.tx.blob_versioned_hashes;
+            for (hash, blob) in hashes.iter().zip(with_sidecar.sidecar.blobs()) {
+                let blob = Blob::new(Bytes::copy_from_slice(blob.as_slice())).unwrap();
+                self.net.blobs.put_as(*hash, blob);
+            }
+        }
+        let bare = TxEip4844Variant::TxEip4844(variant.into());
+        TxEnvelope::Eip4844(Signed::new_unchecked(bare, signature, hash))
     }
 
     fn check_up(&self) -> Result<(), L1Error> {
@@ -192,11 +217,16 @@ impl L1Port for World {
     }
 
     async fn broadcast(&self, raw: &Bytes) -> Result<Accepted, L1Error> {
-        use alloy_consensus::private::alloy_eips::eip2718::Decodable2718;
         let mut inner = self.0.lock().await;
         inner.check_up()?;
         let transaction = TxEnvelope::decode_2718_exact(raw).unwrap();
+        let transaction = inner.keep_blobs(transaction);
         let nonce = transaction.nonce();
+        let is_mixed = |held: &TxEnvelope| held.is_eip4844() != transaction.is_eip4844();
+        assert!(
+            !inner.pool.values().any(is_mixed),
+            "L1's pools refuse both kinds at a time"
+        );
         if nonce < inner.on_chain().len() as u64 {
             return Ok(Accepted::NonceUsed);
         }
@@ -252,9 +282,14 @@ impl NodePort for World {
 
 /// A batcher that starts on what `disk` holds.
 async fn start(world: &World, disk: &MemoryDisk) -> Batcher<World, World> {
+    let failover = Some(L1Destination::Calldata);
+    start_with(world, disk, DaChoice::Layer { failover }).await
+}
+
+async fn start_with(world: &World, disk: &MemoryDisk, choice: DaChoice) -> Batcher<World, World> {
     let inner = world.0.lock().await;
     let rollup = (*inner.net.config).clone();
-    let account = Account::new(inner.net.batcher.clone(), L1_CHAIN_ID);
+    let account = Account::new(inner.net.batcher.clone(), L1_CHAIN_ID, BlobProofs::Blob);
     let chain = JournalChain {
         l1_chain_id: L1_CHAIN_ID,
         l2_chain_id: rollup.l2_chain_id,
@@ -282,7 +317,7 @@ async fn start(world: &World, disk: &MemoryDisk) -> Batcher<World, World> {
         },
         brotli_quality: 5,
     };
-    let dispersal = Dispersal::new(inner.net.da.clone(), true);
+    let dispersal = Dispersal::new(inner.net.da.clone(), choice);
     drop(inner);
     Batcher::new(config, rollup, world.clone(), journal, dispersal, poster)
 }
@@ -534,5 +569,43 @@ fn f13_a_batcher_stops_on_a_nonce_that_another_process_used() {
             "{error}"
         );
         assert_eq!(world.posted().await.len(), 1, "nothing was sent after it");
+    });
+}
+
+/// Blobs wait until what is under way without them is on L1, and the other way round.
+#[test]
+fn a_channel_in_blobs_becomes_safe_and_kinds_do_not_mix() {
+    story(async {
+        let world = World::new();
+        let disk = MemoryDisk::default();
+        let mut batcher = start(&world, &disk).await;
+        world.build(5).await;
+        until_safe(&world, &mut batcher).await;
+        world.build(9).await;
+        for _ in 0..6 {
+            turn(&mut batcher).await.unwrap();
+        }
+        assert!(!world.0.lock().await.pool.is_empty(), "calldata is under way");
+        drop(batcher);
+        let mut batcher = start_with(&world, &disk, DaChoice::L1(L1Destination::Blobs)).await;
+        for _ in 0..3 {
+            world.build(5).await;
+            until_safe(&world, &mut batcher).await;
+        }
+        drop(batcher);
+        let mut batcher = start_with(&world, &disk, DaChoice::L1(L1Destination::Calldata)).await;
+        world.build(5).await;
+        until_safe(&world, &mut batcher).await;
+        let types: Vec<u8> = {
+            let inner = world.0.lock().await;
+            inner
+                .on_chain()
+                .iter()
+                .map(|(transaction, _)| transaction.ty())
+                .collect()
+        };
+        assert!(types.contains(&2) && types.contains(&3), "{types:?}");
+        check_nothing_twice(&world).await;
+        world.check_fresh_follower().await;
     });
 }

@@ -40,6 +40,20 @@ pub enum Route {
     },
     /// L1 itself, as calldata.
     Calldata,
+    /// L1 itself, as blobs.
+    Blobs,
+}
+
+impl Route {
+    /// Name for logs and metrics.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Da { .. } => "da",
+            Self::Calldata => "calldata",
+            Self::Blobs => "blobs",
+        }
+    }
 }
 
 /// One signed form of a transaction. Signing is deterministic, so the fees are enough to make the same bytes again.

@@ -48,6 +48,12 @@ pub enum L1Error {
         /// How often it was replaced.
         replacements: usize,
     },
+    /// Blobs that have no commitment.
+    #[error("no commitments to blobs of ours: {reason}")]
+    Blobs {
+        /// What the library says.
+        reason: String,
+    },
     /// The key could not sign.
     #[error("signing failed: {0}")]
     Signer(#[from] alloy::signers::Error),

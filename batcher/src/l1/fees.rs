@@ -9,14 +9,17 @@ pub struct FeeLimits {
     pub max_fee_per_gas: u128,
     /// Wei per gas to the block's producer.
     pub max_priority_fee_per_gas: u128,
+    /// Wei per gas of blobs.
+    pub max_fee_per_blob_gas: u128,
 }
 
 impl Default for FeeLimits {
-    /// 500 gwei and 10 gwei: above what L1 has asked for in all but a few hours of its history.
+    /// 500 gwei, 10 gwei and 100 gwei: above what L1 has asked for in all but a few hours of its history.
     fn default() -> Self {
         Self {
             max_fee_per_gas: 500_000_000_000,
             max_priority_fee_per_gas: 10_000_000_000,
+            max_fee_per_blob_gas: 100_000_000_000,
         }
     }
 }
@@ -52,6 +55,9 @@ pub struct Fees {
     pub max_fee_per_gas: u128,
     /// Most that goes to the block's producer.
     pub max_priority_fee_per_gas: u128,
+    /// Most that is paid per gas of blobs; only of transactions that carry some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_fee_per_blob_gas: Option<u128>,
 }
 
 impl Fees {
@@ -62,6 +68,9 @@ impl Fees {
         Self {
             max_fee_per_gas,
             max_priority_fee_per_gas: tip.min(max_fee_per_gas),
+            max_fee_per_blob_gas: self
+                .max_fee_per_blob_gas
+                .map(|fee| fee.min(limits.max_fee_per_blob_gas)),
         }
     }
 
@@ -72,15 +81,32 @@ impl Fees {
         Self {
             max_fee_per_gas: self.max_fee_per_gas.saturating_add(more),
             max_priority_fee_per_gas: tip,
+            ..self
+        }
+    }
+
+    /// The same without a price for blobs.
+    pub(super) const fn without_blobs(self) -> Self {
+        Self {
+            max_fee_per_blob_gas: None,
+            ..self
         }
     }
 
     /// The least that replaces a transaction with these fees, and no less than what L1 asks `now`.
     ///
-    /// Execution clients want 10 % more on both fields; an eighth leaves room for their rounding.
+    /// Execution clients want 10 % more on both fields, of which an eighth leaves room for their rounding; and twice as much on all
+    /// three of a transaction with blobs.
     pub(super) fn bumped(self, now: Self) -> Self {
-        let bump = |fee: u128| fee + fee.div_ceil(8).max(1);
+        let has_blobs = self.max_fee_per_blob_gas.is_some();
+        let bump = |fee: u128| {
+            let more = if has_blobs { fee } else { fee.div_ceil(8) };
+            fee.saturating_add(more.max(1))
+        };
         Self {
+            max_fee_per_blob_gas: self
+                .max_fee_per_blob_gas
+                .map(|fee| bump(fee).max(now.max_fee_per_blob_gas.unwrap_or_default())),
             max_fee_per_gas: bump(self.max_fee_per_gas).max(now.max_fee_per_gas),
             max_priority_fee_per_gas: bump(self.max_priority_fee_per_gas).max(now.max_priority_fee_per_gas),
         }
@@ -94,13 +120,27 @@ mod tests {
     const LIMITS: FeeLimits = FeeLimits {
         max_fee_per_gas: 1_000,
         max_priority_fee_per_gas: 100,
+        max_fee_per_blob_gas: 10,
     };
 
     fn fees(max_fee_per_gas: u128, max_priority_fee_per_gas: u128) -> Fees {
         Fees {
             max_fee_per_gas,
             max_priority_fee_per_gas,
+            max_fee_per_blob_gas: None,
         }
+    }
+
+    #[test]
+    fn a_replacement_with_blobs_pays_twice_as_much_and_stays_under_its_ceiling() {
+        let blobs = |fee, tip, blob| Fees {
+            max_fee_per_blob_gas: Some(blob),
+            ..fees(fee, tip)
+        };
+        assert_eq!(blobs(100, 10, 3).bumped(blobs(0, 0, 0)), blobs(200, 20, 6));
+        assert_eq!(blobs(100, 10, 3).bumped(blobs(0, 0, 9)), blobs(200, 20, 9));
+        assert_eq!(blobs(200, 20, 60).within(LIMITS), blobs(200, 20, 10));
+        assert_eq!(blobs(1, 1, 1).without_blobs(), fees(1, 1));
     }
 
     #[test]

@@ -15,7 +15,7 @@ mod port;
 mod poster;
 mod submitter;
 
-pub use account::{Account, Signed};
+pub use account::{Account, BlobProofs, Signed};
 pub use error::L1Error;
 pub use fees::{FeeLimits, Fees, Urgency};
 pub use port::{Accepted, Call, Inclusion, L1Port, RpcL1};

@@ -9,7 +9,10 @@ use alloy::{
     transports::{RpcError, TransportErrorKind},
 };
 use core::future::Future;
-use tributary_protocol::block::{L1BlockId, L1BlockNumber};
+use tributary_protocol::{
+    blob::Blob,
+    block::{L1BlockId, L1BlockNumber},
+};
 
 /// What a transaction does.
 #[derive(Clone, Debug)]
@@ -20,6 +23,21 @@ pub struct Call {
     pub data: Bytes,
     /// Wei sent along.
     pub value: U256,
+    /// Blobs it carries.
+    pub blobs: Vec<Blob>,
+}
+
+impl Call {
+    /// A call without wei and blobs.
+    #[must_use]
+    pub const fn new(to: Address, data: Bytes) -> Self {
+        Self {
+            to,
+            data,
+            value: U256::ZERO,
+            blobs: Vec::new(),
+        }
+    }
 }
 
 /// Where a mined transaction is, and what became of it.
@@ -60,7 +78,7 @@ pub trait L1Port: Send + Sync {
     /// Gas the call takes now, without margin.
     fn estimate_gas(&self, from: Address, call: &Call) -> impl Future<Output = Result<u64, L1Error>> + Send;
 
-    /// What the chain asks for gas now.
+    /// What the chain asks for gas, and for gas of blobs, now.
     fn market(&self) -> impl Future<Output = Result<Fees, L1Error>> + Send;
 }
 
@@ -160,7 +178,11 @@ impl L1Port for RpcL1 {
     async fn market(&self) -> Result<Fees, L1Error> {
         let estimate = self.provider.estimate_eip1559_fees().await;
         let estimate = estimate.map_err(rpc("eth_feeHistory"))?;
+        // The blob base fee can rise by an eighth a block; four times as much lasts a dozen.
+        let blob_base_fee = self.provider.get_blob_base_fee().await;
+        let blob_base_fee = blob_base_fee.map_err(rpc("eth_blobBaseFee"))?;
         Ok(Fees {
+            max_fee_per_blob_gas: Some(blob_base_fee.saturating_mul(4).max(1)),
             max_fee_per_gas: estimate.max_fee_per_gas,
             max_priority_fee_per_gas: estimate.max_priority_fee_per_gas,
         })

@@ -10,12 +10,15 @@
 use super::{
     account::Account,
     error::L1Error,
-    fees::{FeeLimits, Urgency},
+    fees::{FeeLimits, Fees, Urgency},
     port::{Accepted, Call, L1Port},
 };
 use crate::journal::{Attempt, Journal, JournalError, JournaledChannel, JournaledTransaction, Route};
-use crate::{calldata::channel_calldata, channel_builder::BuildError};
-use alloy::primitives::{Address, Bytes, U256};
+use crate::{
+    cargo::{Cargo, channel_cargo},
+    channel_builder::BuildError,
+};
+use alloy::primitives::{Address, Bytes};
 use std::{collections::HashMap, time::Duration};
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -205,10 +208,11 @@ impl<L: L1Port> Poster<L> {
             let Some(route) = &channel.route else {
                 return Ok(());
             };
-            let count = match route {
-                Route::Da { .. } => 1,
-                Route::Calldata => channel_calldata(journal, channel)?.len(),
-            };
+            // L1's pools keep transactions with blobs apart and refuse both kinds from one account at a time: the one drains first.
+            if in_flight > 0 && is_mixed(journal, route) {
+                return Ok(());
+            }
+            let count = channel_cargo(journal, channel, route)?.len();
             let first = self.next_nonce(journal).await?;
             journal.change(|channels| {
                 let transactions = (first..).take(count).map(|nonce| JournaledTransaction {
@@ -221,6 +225,29 @@ impl<L: L1Port> Poster<L> {
                 }
             })?;
         }
+    }
+
+    /// A channel's transaction number `index`.
+    fn call(&self, journal: &Journal, channel: &JournaledChannel, index: usize) -> Result<Call, PostError> {
+        let cargo = match &channel.route {
+            Some(route) => channel_cargo(journal, channel, route)?.into_iter().nth(index),
+            None => None,
+        };
+        let empty = Call::new(self.settings.inbox, Bytes::new());
+        Ok(match cargo {
+            Some(Cargo::Calldata(data)) => Call { data, ..empty },
+            Some(Cargo::Blobs(blobs)) => Call { blobs, ..empty },
+            // A journal that gives more nonces than there is to carry was not written by us.
+            None => return Err(BuildError::NoBlocks.into()),
+        })
+    }
+
+    /// The prices of gas and of gas of blobs now.
+    ///
+    /// # Errors
+    /// [`L1Error::Rpc`].
+    pub async fn market(&self) -> Result<Fees, L1Error> {
+        self.l1.market().await
     }
 
     /// The nonce after the last one taken; if none is, the chain's.
@@ -276,16 +303,17 @@ impl<L: L1Port> Poster<L> {
             return Ok(());
         };
         let nonce = transaction.nonce;
-        let call = Call {
-            to: self.settings.inbox,
-            data: calldata(journal, channel, index)?,
-            value: U256::ZERO,
-        };
+        let call = self.call(journal, channel, index)?;
         let last = transaction.attempts.last().copied();
         let attempt = match last {
             Some(last) if !is_late => last,
             last => {
                 let market = self.l1.market().await?.urgent(urgency);
+                let market = if call.blobs.is_empty() {
+                    market.without_blobs()
+                } else {
+                    market
+                };
                 let fees = last.map_or(market, |last| last.fees.bumped(market));
                 let fees = fees.within(self.settings.limits);
                 let signed = self.account.sign(&call, nonce, gas_limit(&call.data), fees)?;
@@ -336,19 +364,16 @@ fn transactions(journal: &Journal) -> impl Iterator<Item = &JournaledTransaction
         .flat_map(|channel| &channel.transactions)
 }
 
-/// Calldata of a channel's transaction number `index`.
-fn calldata(journal: &Journal, channel: &JournaledChannel, index: usize) -> Result<Bytes, PostError> {
-    match &channel.route {
-        Some(Route::Da { calldata }) => Ok(calldata.clone()),
-        Some(Route::Calldata) | None => {
-            let mut all = channel_calldata(journal, channel)?;
-            Ok(if index < all.len() {
-                all.swap_remove(index)
-            } else {
-                Bytes::new()
-            })
-        }
-    }
+/// True if transactions are under way that are of another kind than those of `route`.
+fn is_mixed(journal: &Journal, route: &Route) -> bool {
+    let under_way = journal.channels().iter().filter(|channel| {
+        let mut transactions = channel.transactions.iter();
+        transactions.any(|transaction| transaction.included.is_none())
+    });
+    let has_blobs = |route: &Route| *route == Route::Blobs;
+    under_way
+        .filter_map(|channel| channel.route.as_ref())
+        .any(|other| has_blobs(other) != has_blobs(route))
 }
 
 /// Gas of a transaction whose data no code reads. The inbox is an account without code.

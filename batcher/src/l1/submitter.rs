@@ -62,14 +62,16 @@ impl Submitter {
         let nonce = self.l1.nonce(self.address(), false).await?;
         let gas = self.l1.estimate_gas(self.address(), call).await?;
         let gas_limit = gas + gas * GAS_MARGIN_PERCENT / 100;
-        let mut fees = self.l1.market().await?.within(self.limits);
+        let mut fees = self.l1.market().await?.without_blobs().within(self.limits);
         let mut hashes = Vec::new();
         for _ in 0..REPLACEMENTS_MAX {
             hashes.extend(self.broadcast(call, nonce, gas_limit, fees).await?);
             if let Some(inclusion) = self.wait(&hashes, nonce).await? {
                 return successful(inclusion, call);
             }
-            fees = fees.bumped(self.l1.market().await?).within(self.limits);
+            fees = fees
+                .bumped(self.l1.market().await?.without_blobs())
+                .within(self.limits);
         }
         Err(L1Error::NotMined {
             account: self.address(),

@@ -2,19 +2,24 @@
 
 use super::shared::{ChainArgs, LogArgs, duration};
 use crate::{devnet::l1, health, keys, telemetry};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use eyre::{Context, bail};
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 use tributary_batcher::{
     channel_manager::ChannelPolicy,
-    dispersal::Dispersal,
+    dispersal::{DaChoice, Dispersal, L1Destination},
     driver::{Batcher, BatcherConfig},
     journal::{Folder, Journal, JournalChain},
-    l1::{Account, FeeLimits, Poster, PosterSettings, RpcL1},
+    l1::{Account, BlobProofs, FeeLimits, Poster, PosterSettings, RpcL1},
     node::NodeClient,
     preflight,
 };
-use tributary_protocol::config::RollupConfig;
+use tributary_protocol::config::{L1BlobForkName, L1ChainConfig, RollupConfig};
 
 /// Wei in a gwei.
 const GWEI: u128 = 1_000_000_000;
@@ -56,12 +61,23 @@ pub(crate) struct BatcherArgs {
     /// Brotli quality, 0 to 11: 10 saves a few per cent over 5 and costs over ten times the CPU.
     #[arg(long, env = "TRIBUTARY_BROTLI_QUALITY", default_value_t = 5, value_parser = clap::value_parser!(u8).range(0..=11))]
     pub(crate) brotli_quality: u8,
-    /// Keep payloads off L1 even while the DA server is down (posting then waits).
-    #[arg(long, env = "TRIBUTARY_NO_CALLDATA_FAILOVER")]
-    pub(crate) no_calldata_failover: bool,
+    /// Where channels go.
+    #[arg(
+        long,
+        env = "TRIBUTARY_DATA_AVAILABILITY_TYPE",
+        value_enum,
+        default_value = "da"
+    )]
+    pub(crate) data_availability_type: DataAvailabilityType,
+    /// Where channels go while the DA server is down; with `none` posting waits for it.
+    #[arg(long, env = "TRIBUTARY_DA_FAILOVER", value_enum, default_value = "calldata")]
+    pub(crate) da_failover: DaFailover,
     /// Highest price per L1 gas to offer, in gwei.
     #[arg(long, env = "TRIBUTARY_MAX_FEE_GWEI", default_value_t = 500)]
     pub(crate) max_fee_gwei: u64,
+    /// Highest price per gas of blobs to offer, in gwei.
+    #[arg(long, env = "TRIBUTARY_MAX_BLOB_FEE_GWEI", default_value_t = 100)]
+    pub(crate) max_blob_fee_gwei: u64,
     /// Time after which an L1 transaction that was not mined is replaced by one that pays more.
     #[arg(long, env = "TRIBUTARY_RESUBMISSION_TIMEOUT", value_parser = duration, default_value = "48s")]
     pub(crate) resubmission_timeout: Duration,
@@ -71,6 +87,51 @@ pub(crate) struct BatcherArgs {
     /// Address of /livez, /readyz and /metrics.
     #[arg(long, env = "TRIBUTARY_METRICS_ADDR", default_value = "127.0.0.1:7301")]
     pub(crate) metrics_addr: SocketAddr,
+}
+
+/// Where channels go. What is posted as blobs only followers with a beacon node can read.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum DataAvailabilityType {
+    /// To the DA server; L1 gets commitments.
+    Da,
+    /// To L1, as blobs.
+    Blobs,
+    /// To L1, as calldata.
+    Calldata,
+    /// To L1, as blobs or as calldata, whichever is cheaper at the time.
+    Auto,
+}
+
+/// Where channels go while the DA server is down.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum DaFailover {
+    /// Nowhere.
+    None,
+    /// To L1, as blobs.
+    Blobs,
+    /// To L1, as calldata.
+    Calldata,
+    /// To L1, as blobs or as calldata, whichever is cheaper at the time.
+    Auto,
+}
+
+impl BatcherArgs {
+    const fn da_choice(&self) -> DaChoice {
+        DaChoice::L1(match self.data_availability_type {
+            DataAvailabilityType::Blobs => L1Destination::Blobs,
+            DataAvailabilityType::Calldata => L1Destination::Calldata,
+            DataAvailabilityType::Auto => L1Destination::Cheaper,
+            DataAvailabilityType::Da => {
+                let failover = match self.da_failover {
+                    DaFailover::None => None,
+                    DaFailover::Blobs => Some(L1Destination::Blobs),
+                    DaFailover::Calldata => Some(L1Destination::Calldata),
+                    DaFailover::Auto => Some(L1Destination::Cheaper),
+                };
+                return DaChoice::Layer { failover };
+            }
+        })
+    }
 }
 
 /// Runs the batcher until a signal.
@@ -83,7 +144,8 @@ pub(crate) async fn run(args: BatcherArgs) -> eyre::Result<()> {
     if args.max_channel_bytes == 0 {
         bail!("--max-channel-bytes must be at least 1");
     }
-    let account = Account::new(signer, rollup.l1_chain_id);
+    let l1_chain = args.chain.l1_chain(&rollup)?;
+    let account = Account::new(signer, rollup.l1_chain_id, blob_proofs(&l1_chain));
     let folder = Folder::open(&args.data_dir)
         .with_context(|| format!("cannot open {} (--data-dir)", args.data_dir.display()))?;
     let journal = Journal::open(Box::new(folder), journal_chain(&rollup, &account))
@@ -96,7 +158,7 @@ pub(crate) async fn run(args: BatcherArgs) -> eyre::Result<()> {
     }
     let poster = Poster::new(l1, account, poster_settings(&args, &rollup));
     let da = Arc::new(super::da::client(std::slice::from_ref(&args.da_url))?);
-    let dispersal = Dispersal::new(da, !args.no_calldata_failover);
+    let dispersal = Dispersal::new(da, args.da_choice());
     let config = BatcherConfig {
         poll_interval: args.poll_interval,
         policy: ChannelPolicy {
@@ -129,6 +191,20 @@ async fn check(l1: &RpcL1, node: &NodeClient, rollup: &RollupConfig, account: &A
     passed.await.map_err(|problem: String| eyre::eyre!(problem))
 }
 
+/// What the L1 of this configuration wants beside blobs now.
+fn blob_proofs(l1_chain: &L1ChainConfig) -> BlobProofs {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let has_cells = l1_chain
+        .blob_forks()
+        .iter()
+        .any(|fork| fork.name >= L1BlobForkName::Osaka && fork.activation_time <= now.as_secs());
+    if has_cells {
+        BlobProofs::Cells
+    } else {
+        BlobProofs::Blob
+    }
+}
+
 fn journal_chain(rollup: &RollupConfig, account: &Account) -> JournalChain {
     JournalChain {
         l1_chain_id: rollup.l1_chain_id,
@@ -143,6 +219,7 @@ fn poster_settings(args: &BatcherArgs, rollup: &RollupConfig) -> PosterSettings 
         inbox: rollup.batch_inbox_address,
         limits: FeeLimits {
             max_fee_per_gas: u128::from(args.max_fee_gwei) * GWEI,
+            max_fee_per_blob_gas: u128::from(args.max_blob_fee_gwei) * GWEI,
             ..FeeLimits::default()
         },
         replace_after: args.resubmission_timeout,

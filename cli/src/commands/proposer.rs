@@ -6,7 +6,7 @@ use alloy::primitives::Address;
 use clap::Args;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tributary_batcher::{
-    l1::{Account, FeeLimits, RpcL1, Submitter},
+    l1::{Account, BlobProofs, FeeLimits, RpcL1, Submitter},
     node::NodeClient,
     proposer::{Proposer, ProposerConfig},
 };
@@ -52,7 +52,7 @@ pub(crate) async fn run(args: ProposerArgs) -> eyre::Result<()> {
     let signer = keys::load(&args.proposer_key_file, "proposer-key-file", rollup.l1_chain_id)?;
     let provider = l1::provider(&args.chain.l1_rpc)?;
     let l1 = RpcL1::connect(provider, rollup.l1_chain_id).await?;
-    let account = Account::new(signer, rollup.l1_chain_id);
+    let account = Account::new(signer, rollup.l1_chain_id, BlobProofs::default());
     let submitter = Submitter::new(l1, account, FeeLimits::default(), args.resubmission_timeout);
     let config = ProposerConfig {
         factory: args.dispute_game_factory,

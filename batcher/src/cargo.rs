@@ -1,13 +1,14 @@
-//! A journaled payload as the calldata of batcher transactions, for channels that go to L1 themselves.
+//! What a channel's L1 transactions carry: the commitment, or its frames cut for calldata or for blobs.
 
 use crate::{
     channel_builder::BuildError,
-    journal::{Journal, JournaledChannel},
+    journal::{Journal, JournaledChannel, Route},
     l1::PostError,
 };
 use alloy::primitives::Bytes;
 use tributary_protocol::{
     batcher_tx::{BatcherTx, encode_payload},
+    blob::{BLOB_CONTENT_SIZE_MAX, Blob},
     channel::split_into_frames,
     frame::{encode_frames, parse_frames},
 };
@@ -15,25 +16,52 @@ use tributary_protocol::{
 /// Longest calldata of one batcher transaction: under every client's 128 KiB pool limit.
 pub(crate) const CALLDATA_SIZE_MAX: usize = 120_000;
 
-/// The channel's frames, cut to fit into calldata, one batcher transaction each. The same payload gives the same calldata.
+/// Most blobs of one batcher transaction: what one block of L1 has room for many times over.
+pub(crate) const BLOBS_MAX: usize = 6;
+
+/// What one transaction carries.
+#[derive(Clone, Debug)]
+pub(crate) enum Cargo {
+    Calldata(Bytes),
+    Blobs(Vec<Blob>),
+}
+
+/// What the transactions of a channel that has a route carry, in order. The same channel gives the same.
 ///
 /// # Errors
 /// [`PostError::Journal`] if the payload is damaged, [`PostError::Build`] if it does not hold frames.
-pub(crate) fn channel_calldata(
+pub(crate) fn channel_cargo(
     journal: &Journal,
     channel: &JournaledChannel,
-) -> Result<Vec<Bytes>, PostError> {
-    Ok(split_payload(&journal.payload(channel.payload)?)?)
+    route: &Route,
+) -> Result<Vec<Cargo>, PostError> {
+    Ok(match route {
+        Route::Da { calldata } => Vec::from([Cargo::Calldata(calldata.clone())]),
+        Route::Calldata => {
+            let contents = split_payload(&journal.payload(channel.payload)?, CALLDATA_SIZE_MAX)?;
+            contents.into_iter().map(Cargo::Calldata).collect()
+        }
+        Route::Blobs => {
+            let contents = split_payload(&journal.payload(channel.payload)?, BLOB_CONTENT_SIZE_MAX)?;
+            let blobs = contents.iter().map(|content| Blob::encode(content));
+            let blobs = blobs.collect::<Result<Vec<_>, _>>().map_err(BuildError::from)?;
+            blobs
+                .chunks(BLOBS_MAX)
+                .map(|blobs| Cargo::Blobs(blobs.to_vec()))
+                .collect()
+        }
+    })
 }
 
-fn split_payload(payload: &Bytes) -> Result<Vec<Bytes>, BuildError> {
+/// The payload's frames cut anew, so that each with its version byte has at most `size_max` bytes.
+fn split_payload(payload: &Bytes, size_max: usize) -> Result<Vec<Bytes>, BuildError> {
     let BatcherTx::Frames(bytes) = BatcherTx::decode(payload)? else {
         return Err(BuildError::NotFrames);
     };
     let frames = parse_frames(&bytes)?;
     let id = frames.first().ok_or(BuildError::NoBlocks)?.id;
     let data: Vec<u8> = frames.iter().flat_map(|frame| frame.data.to_vec()).collect();
-    let frames = split_into_frames(id, &data.into(), CALLDATA_SIZE_MAX - 1)?;
+    let frames = split_into_frames(id, &data.into(), size_max - 1)?;
     Ok(frames
         .iter()
         .map(|frame| encode_payload(&encode_frames(core::slice::from_ref(frame))))
@@ -52,7 +80,7 @@ mod tests {
         let id = ChannelId([7; 16]);
         let frames = split_into_frames(id, &data, 900_000).unwrap();
         let payload = encode_payload(&encode_frames(&frames));
-        let calldata = split_payload(&payload).unwrap();
+        let calldata = split_payload(&payload, CALLDATA_SIZE_MAX).unwrap();
         assert!(calldata.iter().all(|data| data.len() <= CALLDATA_SIZE_MAX));
         let mut found = Vec::new();
         for (number, data) in calldata.iter().enumerate() {
