@@ -22,6 +22,7 @@ mod mempool;
 pub mod node;
 mod quiet;
 pub mod report;
+mod script;
 mod sequencer;
 mod shape;
 mod violation;
@@ -30,6 +31,7 @@ mod world;
 pub use self::{
     env::Env,
     report::{Outcome, Totals},
+    script::{Act, Script},
     violation::{Failure, Violation},
-    world::{Options, simulate, simulate_aloud},
+    world::{Options, play, simulate, simulate_aloud},
 };

@@ -13,6 +13,8 @@ pub(super) struct Shape {
     /// Seconds between L1 blocks.
     pub(super) l1_block_time: RangeInclusive<u64>,
     pub(super) seq_window_size: u64,
+    /// Chance that L1 rests for longer than the sequencer may drift, for each L1 block.
+    pub(super) gaps: f64,
     /// Chance of an L1 or DA fault at a node, for each L1 block.
     pub(super) faults: f64,
     /// Chance of a forgery in an L1 block.
@@ -34,13 +36,33 @@ pub(super) struct Shape {
 }
 
 impl Shape {
+    /// A world in which nothing goes wrong by itself.
+    pub(super) fn calm(rng: &mut StdRng) -> Self {
+        Self {
+            has_alt_da: true,
+            block_time: 10,
+            l1_block_time: 10..=16,
+            seq_window_size: 30,
+            gaps: 0.0,
+            faults: 0.0,
+            forgeries: 0.0,
+            crashes: 0.0,
+            reorgs: 0.0,
+            channel_secs: 20,
+            away_at: None,
+            oversize_at: None,
+            ..Self::random(rng, 0)
+        }
+    }
+
     pub(super) fn random(rng: &mut StdRng, l1_blocks: u64) -> Self {
         let channel_bytes = rng.random_range(2_000..12_000);
         let base = Self {
             is_jovian: rng.random_bool(0.6),
             has_alt_da: rng.random_bool(0.85),
-            block_time: rng.random_range(8..16),
-            l1_block_time: 4..=12,
+            // An epoch has at least one block, so a chain slower than L1 falls behind for good.
+            block_time: rng.random_range(9..13),
+            l1_block_time: 8..=18,
             seq_window_size: rng.random_range(30..60),
             faults: [0.0, 0.1, 0.3, 0.6][rng.random_range(0..4)],
             forgeries: [0.0, 0.1, 0.3, 0.6][rng.random_range(0..4)],
@@ -50,6 +72,7 @@ impl Shape {
             channel_bytes,
             // A batcher that has one transaction on its way at a time keeps up if a channel takes only a few of them.
             frame_bytes: rng.random_range(channel_bytes / 10..channel_bytes),
+            gaps: 0.0,
             away_at: (rng.random_bool(0.06) && l1_blocks > 100).then(|| rng.random_range(5..40)),
             // Each costs every node the copying of 100 MB.
             oversize_at: rng
@@ -59,8 +82,9 @@ impl Shape {
         match rng.random_range(0..8) {
             // The sequencer runs away from L1's time.
             0 => Self {
-                block_time: rng.random_range(200..400),
-                l1_block_time: 12..=1_200,
+                block_time: rng.random_range(250..400),
+                l1_block_time: 100..=700,
+                gaps: 0.02,
                 seq_window_size: rng.random_range(10..20),
                 channel_secs: rng.random_range(0..600),
                 frame_bytes: channel_bytes,

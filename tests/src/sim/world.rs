@@ -10,6 +10,7 @@ use super::{
     mempool::L1World,
     node::{Derived, Node},
     report::{Counts, Digest, Outcome},
+    script::Script,
     sequencer::{Built, Sequencer},
     shape::Shape,
     violation::{Failure, Violation},
@@ -24,7 +25,10 @@ use tributary_derivation::{
     driver::memory::{MemoryL1, MinedTransaction},
     testing::{GENESIS_TIME, L1_CHAIN_ID, key, sign},
 };
-use tributary_protocol::{block::L1BlockNumber, config::ConfigUpdate};
+use tributary_protocol::{
+    block::L1BlockNumber,
+    config::{ConfigUpdate, MAX_SEQUENCER_DRIFT_SECS},
+};
 
 /// Moves kept for the report of a failure.
 const MOVES_KEPT: usize = 60;
@@ -102,6 +106,13 @@ pub(super) struct World {
     user_nonce: u64,
     away: u64,
     ticks: u64,
+    /// Chance that L1 takes a transaction of the pool into the next block.
+    pub(super) inclusion: f64,
+    script: Script,
+    /// Seconds by which the next L1 block is late, by script.
+    pub(super) gap: u64,
+    /// A forgery for the next L1 block, by script.
+    pub(super) scripted: Option<Forgery>,
     pub(super) counts: Counts,
     pub(super) digest: Digest,
     moves: VecDeque<(u64, Move)>,
@@ -113,7 +124,7 @@ pub(super) struct World {
 /// # Errors
 /// When something does not hold that must.
 pub fn simulate(seed: u64, options: &Options) -> Result<Outcome, Box<Failure>> {
-    run(seed, options, false)
+    run(seed, options, None, false)
 }
 
 /// The same, saying every move on standard output.
@@ -121,16 +132,24 @@ pub fn simulate(seed: u64, options: &Options) -> Result<Outcome, Box<Failure>> {
 /// # Errors
 /// As [`simulate`].
 pub fn simulate_aloud(seed: u64, options: &Options) -> Result<Outcome, Box<Failure>> {
-    run(seed, options, true)
+    run(seed, options, None, true)
 }
 
-fn run(seed: u64, options: &Options, is_loud: bool) -> Result<Outcome, Box<Failure>> {
+/// Runs a calm world of `l1_blocks`, in which only `script` happens.
+///
+/// # Errors
+/// As [`simulate`].
+pub fn play(seed: u64, l1_blocks: u64, script: Script) -> Result<Outcome, Box<Failure>> {
+    run(seed, &Options { l1_blocks }, Some(script), false)
+}
+
+fn run(seed: u64, options: &Options, script: Option<Script>, is_loud: bool) -> Result<Outcome, Box<Failure>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
         .expect("a runtime without threads and sockets needs nothing");
     runtime.block_on(async {
-        let mut world = World::new(seed, options, is_loud).map_err(|violation| {
+        let mut world = World::new(seed, options, script, is_loud).map_err(|violation| {
             Box::new(Failure {
                 seed,
                 violation,
@@ -161,9 +180,12 @@ fn run(seed: u64, options: &Options, is_loud: bool) -> Result<Outcome, Box<Failu
 }
 
 impl World {
-    fn new(seed: u64, options: &Options, is_loud: bool) -> Result<Self, Violation> {
+    fn new(seed: u64, options: &Options, script: Option<Script>, is_loud: bool) -> Result<Self, Violation> {
         let mut rng = StdRng::seed_from_u64(seed);
-        let shape = Shape::random(&mut rng, options.l1_blocks);
+        let shape = match script {
+            Some(_) => Shape::calm(&mut rng),
+            None => Shape::random(&mut rng, options.l1_blocks),
+        };
         let env = Env::of(&shape);
         let chain = MemoryL1::new(L1_CHAIN_ID, GENESIS_TIME);
         let da = SimulatedDa::default();
@@ -186,6 +208,10 @@ impl World {
             user_nonce: 0,
             away: 0,
             ticks: 0,
+            inclusion: 0.85,
+            script: script.unwrap_or_default(),
+            gap: 0,
+            scripted: None,
             counts: Counts::default(),
             digest: Digest::default(),
             moves: VecDeque::new(),
@@ -224,6 +250,9 @@ impl World {
         self.ticks += 1;
         self.break_connections();
         self.break_machines()?;
+        for act in self.script.acts(self.ticks) {
+            self.act(act).await?;
+        }
         for _ in 0..self.rng.random_range(4..10) {
             match self.rng.random_range(0..8) {
                 0 | 1 => self.build(2).await?,
@@ -235,7 +264,8 @@ impl World {
                     let steps = self.rng.random_range(1..60);
                     self.derive(Role::Follower, steps).await?;
                 }
-                4 => self.use_l2(),
+                4 if self.rng.random_bool(0.2) => self.use_l2(),
+                4 => {}
                 _ if self.away == 0 => self.post(false).await?,
                 _ => {}
             }
@@ -382,7 +412,7 @@ impl World {
         }
         let is_replaced = |world: &Self| {
             let held = world.sequencer.node.block(before.number.0);
-            held.is_some_and(|held| held.hash != before.hash)
+            held.is_none_or(|held| held.hash != before.hash)
         };
         if role == Role::Sequencer && is_replaced(self) {
             self.counts.fault(FaultKind::UnsafeReplaced);
@@ -397,7 +427,7 @@ impl World {
     /// Up to `count` blocks, as far as their time has come.
     pub(super) async fn build(&mut self, count: usize) -> Result<(), Violation> {
         for _ in 0..count {
-            if self.rng.random_bool(0.4) {
+            if self.rng.random_bool(0.25) {
                 self.use_l2();
             }
             let built = self.sequencer.build(self.now).await?;
@@ -445,16 +475,11 @@ impl World {
         }
         if self.rng.random_bool(self.shape.reorgs) {
             self.reorg();
-        } else if self.rng.random_bool(self.shape.reorgs * 0.3) && self.l1.switch_back() {
-            self.counts.fault(FaultKind::FlipFlop);
-            let head = self.l1.head();
-            self.now = self.now.max(head.timestamp);
-            self.note(Move::FlipFlop { head: head.number.0 });
+        } else if self.rng.random_bool(self.shape.reorgs * 0.3) {
+            self.flip_flop();
         }
-        let account = self.batcher.account();
-        if self.rng.random_bool(self.shape.faults * 0.05) && self.l1.forget(account) > 0 {
-            self.counts.fault(FaultKind::TransactionForgotten);
-            self.note(Move::PoolForgets);
+        if self.rng.random_bool(self.shape.faults * 0.05) {
+            self.forget_pool();
         }
         if self.rng.random_bool(self.shape.forgeries * 0.05) {
             self.take_nonce();
@@ -463,7 +488,7 @@ impl World {
     }
 
     /// Somebody else with the batcher's key sends a transaction.
-    fn take_nonce(&mut self) {
+    pub(super) fn take_nonce(&mut self) {
         let account = self.batcher.account();
         let calldata = self.batcher.sent.choose(&mut self.rng).cloned();
         let nonce = self.l1.nonce(account);
@@ -494,7 +519,6 @@ impl World {
     }
 
     fn reorg(&mut self) {
-        let head = self.l1.head().number.0;
         let depth = match self.rng.random_range(0..20) {
             0..10 => self.rng.random_range(1..3),
             10..13 => self.rng.random_range(3..7),
@@ -504,24 +528,50 @@ impl World {
             18 => self.rng.random_range(33..64),
             _ => 64,
         };
+        match self.rng.random_range(0..5) {
+            0 => self.reorg_by(depth, None, true),
+            1 => self.reorg_by(depth, Some(depth + 1), false),
+            _ => {
+                let blocks = depth + self.rng.random_range(0..2);
+                self.reorg_by(depth, Some(blocks), true);
+            }
+        }
+    }
+
+    /// A reorg so deep, as far as finality allows, to a fork of so many blocks: fewer than before if not given.
+    pub(super) fn reorg_by(&mut self, depth: u64, blocks: Option<u64>, keeps: bool) {
+        let head = self.l1.head().number.0;
         let depth = depth.min(head - self.l1.finalized().min(head));
         if depth == 0 {
             return;
         }
         self.counts.fault(FaultKind::reorg(depth));
-        let dropped = self.l1.reorg_to(head - depth);
-        let blocks = match self.rng.random_range(0..5) {
-            0 => {
-                self.counts.fault(FaultKind::ShorterFork);
-                self.rng.random_range(0..depth)
-            }
-            1 => {
-                self.counts.fault(FaultKind::EmptyFork);
-                return self.mine_fork(depth + 1, head, depth, Vec::new());
-            }
-            _ => depth + self.rng.random_range(0..2),
-        };
+        let blocks = blocks.unwrap_or_else(|| {
+            self.counts.fault(FaultKind::ShorterFork);
+            self.rng.random_range(0..depth)
+        });
+        let mut dropped = self.l1.reorg_to(head - depth);
+        if !keeps {
+            self.counts.fault(FaultKind::EmptyFork);
+            dropped.clear();
+        }
         self.mine_fork(blocks, head, depth, dropped);
+    }
+
+    pub(super) fn flip_flop(&mut self) {
+        if self.l1.switch_back() {
+            self.counts.fault(FaultKind::FlipFlop);
+            let head = self.l1.head();
+            self.now = self.now.max(head.timestamp);
+            self.note(Move::FlipFlop { head: head.number.0 });
+        }
+    }
+
+    pub(super) fn forget_pool(&mut self) {
+        if self.l1.forget(self.batcher.account()) > 0 {
+            self.counts.fault(FaultKind::TransactionForgotten);
+            self.note(Move::PoolForgets);
+        }
     }
 
     /// What the old fork held comes again, most of it, and the batcher's by way of the pool.
@@ -561,10 +611,16 @@ impl World {
             self.counts.fault(FaultKind::MissedSlots);
             gap += *self.shape.l1_block_time.end() * self.rng.random_range(1..6);
         }
+        gap += core::mem::take(&mut self.gap);
+        if self.rng.random_bool(self.shape.gaps) {
+            self.counts.fault(FaultKind::MissedSlots);
+            gap += MAX_SEQUENCER_DRIFT_SECS + self.rng.random_range(0..1_500);
+        }
         let timestamp = self.l1.head().timestamp + gap;
+        let inclusion = self.inclusion;
         let (rng, counts) = (&mut self.rng, &mut self.counts);
         self.l1.mine(timestamp, first, || {
-            let is_included = rng.random_bool(0.85);
+            let is_included = rng.random_bool(inclusion);
             if !is_included {
                 counts.fault(FaultKind::TransactionDelayed);
             }
@@ -588,6 +644,9 @@ impl World {
         } else if self.shape.oversize_at.is_some_and(|at| at <= self.ticks) {
             self.shape.oversize_at = None;
             first.extend(self.forge(Forgery::OversizeChannel));
+        } else if let Some(kind) = self.scripted.take() {
+            self.derive(Role::Sequencer, STEPS_MAX).await?;
+            first.extend(self.forge(kind));
         } else if self.rng.random_bool(self.shape.forgeries) {
             // What is forged depends on what is safe now.
             self.derive(Role::Sequencer, STEPS_MAX).await?;

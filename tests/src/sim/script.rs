@@ -1,0 +1,133 @@
+//! What a scenario does to an otherwise calm world, and when.
+
+use super::{
+    kinds::{FaultKind, Forgery},
+    l1::L1Fault,
+    violation::Violation,
+    world::{Move, Role, STEPS_MAX, World},
+};
+use core::ops::RangeInclusive;
+
+/// One thing that happens.
+#[derive(Clone, Copy, Debug)]
+pub enum Act {
+    /// A reorg so deep, after which most of what the old fork held is mined again.
+    Reorg(u64),
+    /// A reorg so deep, to a fork that holds nothing.
+    EmptyFork(u64),
+    /// L1 goes back to the fork before.
+    FlipFlop,
+    /// So many requests of both nodes to L1 fail in this way.
+    L1(FaultKind, usize),
+    /// So many requests of the follower to L1 are answered from the abandoned fork.
+    OtherFork(usize),
+    /// So many requests of both nodes are answered as of so many L1 blocks ago.
+    Stale(u64, usize),
+    /// So many gets of both nodes fail in this way.
+    Get(FaultKind, usize),
+    /// So many puts fail in this way.
+    Put(FaultKind, usize),
+    /// The sequencer's process ends.
+    CrashSequencer,
+    /// The follower takes so many steps, then its process ends.
+    CrashFollower(usize),
+    /// The batcher takes so many rounds, then its process ends.
+    CrashBatcher(usize),
+    /// The follower loses its store.
+    WipeFollower,
+    /// The next L1 block comes so many seconds later than it should.
+    Gap(u64),
+    /// L1's pool forgets the batcher's transactions.
+    PoolForgets,
+    /// Another process uses the batcher's next nonce.
+    TakeNonce,
+    /// Something in the inbox of the next L1 block.
+    Forge(Forgery),
+}
+
+/// What happens, and after which L1 blocks.
+#[derive(Clone, Debug, Default)]
+pub struct Script(Vec<(RangeInclusive<u64>, Act)>);
+
+impl Script {
+    /// Nothing happens.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// `act` happens once, at the `tick`th L1 block.
+    #[must_use]
+    pub fn at(self, tick: u64, act: Act) -> Self {
+        self.during(tick..=tick, act)
+    }
+
+    /// `act` happens at every L1 block of `ticks`.
+    #[must_use]
+    pub fn during(mut self, ticks: RangeInclusive<u64>, act: Act) -> Self {
+        self.0.push((ticks, act));
+        self
+    }
+
+    pub(super) fn acts(&self, tick: u64) -> Vec<Act> {
+        let acts = self.0.iter().filter(|(ticks, _)| ticks.contains(&tick));
+        acts.map(|(_, act)| *act).collect()
+    }
+}
+
+impl World {
+    pub(super) async fn act(&mut self, act: Act) -> Result<(), Violation> {
+        if matches!(act, Act::Reorg(_) | Act::EmptyFork(_)) {
+            // A reorg of what nobody has read is none.
+            self.derive(Role::Sequencer, STEPS_MAX).await?;
+            self.derive(Role::Follower, STEPS_MAX).await?;
+        }
+        match act {
+            Act::Reorg(depth) => self.reorg_by(depth, Some(depth + 1), true),
+            Act::EmptyFork(depth) => self.reorg_by(depth, Some(depth + 1), false),
+            Act::FlipFlop => self.flip_flop(),
+            Act::L1(FaultKind::L1Null, count) => self.fail_l1(&L1Fault::Null, count),
+            Act::L1(kind, count) => self.fail_l1(&L1Fault::Error(kind), count),
+            Act::Stale(blocks, count) => self.fail_l1(&L1Fault::Stale(blocks), count),
+            Act::OtherFork(count) => {
+                if let Some(fork) = self.l1.previous_fork.clone() {
+                    self.follower.l1.fail(&L1Fault::OtherFork(fork), count);
+                }
+            }
+            Act::Get(kind, count) => {
+                self.sequencer.node.da.fail(kind, count);
+                self.follower.da.fail(kind, count);
+                self.note(Move::DaFault(Role::Follower, kind, count));
+            }
+            Act::Put(kind, count) => {
+                self.da.fail_puts(kind, count);
+                self.note(Move::PutFault(kind, count));
+            }
+            Act::CrashSequencer => self.crash(Role::Sequencer, FaultKind::SequencerCrash)?,
+            Act::CrashFollower(steps) => {
+                self.derive(Role::Follower, steps).await?;
+                self.crash(Role::Follower, FaultKind::FollowerCrash)?;
+            }
+            Act::CrashBatcher(rounds) => {
+                for _ in 0..rounds {
+                    self.post(false).await?;
+                }
+                self.batcher.restart();
+                self.counts.fault(FaultKind::BatcherCrash);
+                self.note(Move::BatcherCrash);
+            }
+            Act::WipeFollower => self.follower.wipe()?,
+            Act::Gap(secs) => self.gap = secs,
+            Act::PoolForgets => self.forget_pool(),
+            Act::TakeNonce => self.take_nonce(),
+            Act::Forge(kind) => self.scripted = Some(kind),
+        }
+        Ok(())
+    }
+
+    fn fail_l1(&mut self, fault: &L1Fault, count: usize) {
+        self.sequencer.node.l1.fail(fault, count);
+        self.follower.l1.fail(fault, count);
+        self.note(Move::L1Fault(Role::Follower, fault.kind(), count));
+    }
+}

@@ -1,0 +1,506 @@
+//! The simulator as tests: some dozens of random worlds, and one named scenario for each fault that this harness can tell.
+//!
+//! Every scenario is a whole world (sequencer, batcher, follower, L1, DA) in which only the named thing goes wrong. What it ends with
+//! says most of what the scenario is about: heads in order at every move, no halt, what is built in quiet times becomes safe as it was
+//! built, and a fresh node derives the same chain from L1 and DA. The rest is asserted here.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a helper that panics fails its test, which is what it is for"
+)]
+
+use tributary_derivation::{
+    discard::DiscardReason,
+    testing::{BatchKind, TestNet, TestNetOptions, channel_with, frames},
+};
+use tributary_protocol::block::L1BlockNumber;
+use tributary_tests::sim::{
+    Act, Env, Options, Outcome, Script, Violation,
+    da::SimulatedDa,
+    kinds::{FaultKind, Forgery},
+    node::{Derived, Node},
+    play, simulate,
+};
+
+/// L1 blocks of a scenario.
+const L1_BLOCKS: u64 = 60;
+
+/// Random worlds among the tests; `tributary-tests simulate` runs as many as one likes.
+const SEEDS: u64 = 24;
+
+/// Plays a scenario under a few seeds, and puts what happened together.
+#[track_caller]
+fn scenario(script: &Script) -> Vec<Outcome> {
+    (1..=3)
+        .map(|seed| match play(seed, L1_BLOCKS, script.clone()) {
+            Ok(outcome) => outcome,
+            Err(failure) => panic!("{failure}"),
+        })
+        .collect()
+}
+
+#[track_caller]
+fn assert_met(outcomes: &[Outcome], kind: FaultKind) {
+    let met: u64 = outcomes
+        .iter()
+        .filter_map(|outcome| outcome.counts.faults.get(&kind))
+        .sum();
+    assert!(met > 0, "{} did not happen", kind.label());
+}
+
+fn met(outcomes: &[Outcome], kind: FaultKind) -> u64 {
+    outcomes
+        .iter()
+        .filter_map(|outcome| outcome.counts.faults.get(&kind))
+        .sum()
+}
+
+#[test]
+fn random_worlds_hold_and_two_runs_of_a_seed_are_one() {
+    let options = Options { l1_blocks: 80 };
+    for seed in 1..=SEEDS {
+        let run = || simulate(seed, &options).unwrap_or_else(|failure| panic!("{failure}"));
+        let first = run();
+        if seed % 4 == 0 {
+            let second = run();
+            assert_eq!(first.digest, second.digest, "seed {seed}");
+            assert_eq!(first.counts, second.counts, "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn a_calm_world_loses_nothing() {
+    for outcome in scenario(&Script::new()) {
+        let counts = outcome.counts;
+        assert!(counts.safe > 40, "{counts:?}");
+        assert_eq!(counts.faults.get(&FaultKind::UnsafeReplaced), None);
+        assert_eq!(counts.faults.get(&FaultKind::PostLost), None);
+    }
+}
+
+#[test]
+fn f1_a_reorg_of_one_or_two_blocks_takes_deposits_back_and_batches_come_again() {
+    for depth in [1, 2] {
+        let outcomes = scenario(&Script::new().during(20..=22, Act::EmptyFork(depth)));
+        assert_met(&outcomes, FaultKind::Reorg1To2);
+        assert_met(&outcomes, FaultKind::NodeReset);
+    }
+}
+
+#[test]
+fn f2_a_reorg_of_seven_blocks() {
+    let outcomes = scenario(&Script::new().at(30, Act::EmptyFork(7)).at(45, Act::Reorg(7)));
+    assert_met(&outcomes, FaultKind::Reorg7);
+    assert_met(&outcomes, FaultKind::TransactionOrphaned);
+}
+
+#[test]
+fn f3_reorgs_of_32_and_64_blocks_above_finality() {
+    assert_met(
+        &scenario(&Script::new().at(40, Act::Reorg(32))),
+        FaultKind::Reorg32,
+    );
+    let outcome = play(1, 90, Script::new().at(70, Act::Reorg(64))).unwrap();
+    assert_met(&[outcome], FaultKind::Reorg64);
+}
+
+#[test]
+fn f3_a_reorg_below_finality_halts_and_the_finalized_head_stays() {
+    block_on(async {
+        let mut net = TestNet::new(TestNetOptions::default());
+        let mut node = node_of(&net);
+        post_blocks(&mut net, 1);
+        let fork = net.l1.head_block().number();
+        post_blocks(&mut net, 2);
+        net.l1.set_finalized(net.l1.head_block().number());
+        assert_eq!(node.derive(10_000).await.unwrap(), Derived::CaughtUp);
+        // Finality is looked at with the next head of L1.
+        net.l1.mine_empty(1);
+        assert_eq!(node.derive(10_000).await.unwrap(), Derived::CaughtUp);
+        let finalized = node.chain().heads().finalized_head;
+        assert!(finalized.number.0 > 0);
+        net.l1.reorg_to(fork);
+        net.l1.mine_empty(9);
+        let halted = node.derive(10_000).await;
+        assert!(
+            matches!(&halted, Err(Violation::Halted { cause, .. }) if cause.contains("below finality")),
+            "{halted:?}"
+        );
+        assert_eq!(node.chain().heads().finalized_head, finalized);
+    });
+}
+
+#[test]
+fn f4_l1_goes_to_a_fork_and_back_and_to_an_empty_one() {
+    let script = Script::new()
+        .at(20, Act::Reorg(3))
+        .at(22, Act::FlipFlop)
+        .at(24, Act::FlipFlop)
+        .at(35, Act::EmptyFork(4))
+        .at(36, Act::FlipFlop);
+    let outcomes = scenario(&script);
+    assert_met(&outcomes, FaultKind::FlipFlop);
+    assert_met(&outcomes, FaultKind::EmptyFork);
+}
+
+#[test]
+fn f5_a_batcher_transaction_that_is_orphaned_and_one_that_is_mined_twice_have_one_effect() {
+    let script = Script::new()
+        .during(20..=40, Act::Forge(Forgery::Repeated))
+        .at(25, Act::Reorg(3))
+        .at(35, Act::Reorg(2));
+    let outcomes = scenario(&script);
+    assert_met(&outcomes, FaultKind::TransactionOrphaned);
+    assert!(
+        outcomes
+            .iter()
+            .all(|outcome| outcome.counts.forgeries.contains_key(&Forgery::Repeated))
+    );
+}
+
+#[test]
+fn f6_answers_of_two_forks_in_turn_do_not_make_a_third() {
+    let script = Script::new()
+        .at(20, Act::Reorg(4))
+        .during(21..=40, Act::OtherFork(5));
+    assert_met(&scenario(&script), FaultKind::L1OtherFork);
+}
+
+#[test]
+fn f7_an_l1_server_that_answers_wrongly_or_not_at_all_holds_up_and_changes_nothing() {
+    let kinds = [
+        FaultKind::L1Unreachable,
+        FaultKind::L1Timeout,
+        FaultKind::L1RateLimited,
+        FaultKind::L1Html,
+        FaultKind::L1Null,
+        FaultKind::L1WrongNumber,
+        FaultKind::L1NoReceipts,
+        FaultKind::L1Pruned,
+    ];
+    for kind in kinds {
+        assert_met(&scenario(&Script::new().during(20..=28, Act::L1(kind, 20))), kind);
+    }
+    assert_met(
+        &scenario(&Script::new().during(20..=40, Act::Stale(3, 6))),
+        FaultKind::L1Stale,
+    );
+}
+
+#[test]
+fn f8_l1_rests_for_longer_than_the_drift_and_the_batcher_for_longer_than_the_window() {
+    let outcomes = scenario(&Script::new().at(20, Act::Gap(2_400)));
+    assert!(
+        outcomes.iter().all(|outcome| outcome.counts.safe > 200),
+        "2,400 seconds are 240 blocks"
+    );
+    let failing = Script::new()
+        .during(10..=50, Act::PoolForgets)
+        .during(10..=50, Act::CrashBatcher(0));
+    let outcomes = scenario(&failing);
+    assert_met(&outcomes, FaultKind::BatcherCrash);
+}
+
+#[test]
+fn f10_missed_slots_and_jumps_of_l1_time() {
+    scenario(&Script::new().during(20..=30, Act::Gap(60)).at(40, Act::Gap(600)));
+}
+
+#[test]
+fn f11_the_batcher_ends_after_every_step_and_nothing_is_lost_or_counts_twice() {
+    for rounds in 1..=8 {
+        let outcomes = scenario(&Script::new().during(20..=32, Act::CrashBatcher(rounds)));
+        assert_met(&outcomes, FaultKind::BatcherCrash);
+        assert_eq!(met(&outcomes, FaultKind::UnsafeReplaced), 0, "{rounds} rounds");
+    }
+}
+
+#[test]
+fn f12_a_forgotten_transaction_and_a_nonce_gap_after_a_reorg_are_overcome() {
+    let script = Script::new()
+        .during(28..=40, Act::PoolForgets)
+        .at(28, Act::Reorg(6));
+    let outcomes = scenario(&script);
+    assert_met(&outcomes, FaultKind::TransactionForgotten);
+    assert_met(&outcomes, FaultKind::TransactionOrphaned);
+}
+
+#[test]
+fn f13_derivation_does_not_mind_a_second_batcher_with_the_same_key() {
+    assert_met(
+        &scenario(&Script::new().during(20..=40, Act::TakeNonce)),
+        FaultKind::NonceTaken,
+    );
+}
+
+#[test]
+fn f18_puts_that_fail_send_the_channel_to_l1_and_da_is_used_again_after() {
+    for kind in [
+        FaultKind::DaPutDown,
+        FaultKind::DaPutRateLimited,
+        FaultKind::DaPutFailover,
+        FaultKind::DaPutRejected,
+    ] {
+        let outcomes = scenario(&Script::new().during(20..=30, Act::Put(kind, 10)));
+        assert_met(&outcomes, kind);
+        assert_met(&outcomes, FaultKind::Failover);
+    }
+}
+
+#[test]
+fn f19_gets_that_fail_stall_and_never_drop() {
+    for kind in [FaultKind::DaGetDown, FaultKind::DaGetSlow] {
+        let outcomes = scenario(&Script::new().during(15..=40, Act::Get(kind, 6)));
+        assert_met(&outcomes, kind);
+        for outcome in outcomes {
+            assert_eq!(
+                outcome.counts.discards.get(&DiscardReason::CommitmentRefused),
+                None
+            );
+            assert_eq!(
+                outcome.counts.discards.get(&DiscardReason::PayloadMalformed),
+                None
+            );
+        }
+    }
+    for outcome in scenario(&Script::new().during(20..=24, Act::Forge(Forgery::RefusedPayload))) {
+        assert!(outcome.counts.discards[&DiscardReason::CommitmentRefused] > 0);
+    }
+}
+
+#[test]
+fn f20_wrong_bytes_for_a_commitment_stall_until_the_right_ones_come() {
+    let outcomes = scenario(&Script::new().during(15..=40, Act::Get(FaultKind::DaWrongBytes, 6)));
+    assert_met(&outcomes, FaultKind::DaWrongBytes);
+    assert!(outcomes.iter().all(|outcome| {
+        !outcome
+            .counts
+            .discards
+            .contains_key(&DiscardReason::FramesMalformed)
+    }));
+}
+
+#[test]
+fn f24_a_channel_over_the_size_limit_is_dropped_and_the_next_one_counts_slow() {
+    let outcome = play(1, 20, Script::new().at(8, Act::Forge(Forgery::OversizeChannel))).unwrap();
+    assert_eq!(outcome.counts.discards[&DiscardReason::ChannelTooLarge], 1);
+}
+
+#[test]
+fn f25_forgeries_of_every_kind_leave_all_nodes_with_one_chain() {
+    for kind in Forgery::ALL
+        .iter()
+        .filter(|kind| **kind != Forgery::OversizeChannel)
+    {
+        let script = Script::new().during(15..=30, Act::Forge(*kind));
+        let outcome = play(5, 32, script).unwrap_or_else(|failure| panic!("{}: {failure}", kind.label()));
+        let needs_drift = matches!(kind, Forgery::Drift | Forgery::EpochTime);
+        assert!(
+            needs_drift || outcome.counts.forgeries.contains_key(kind),
+            "{}",
+            kind.label()
+        );
+    }
+}
+
+#[test]
+fn f26_a_failure_at_every_request_gives_the_chain_of_a_run_without_failures() {
+    let script = Script::new()
+        .during(5..=50, Act::L1(FaultKind::L1Timeout, 1))
+        .during(5..=50, Act::Get(FaultKind::DaGetDown, 1));
+    let outcomes = scenario(&script);
+    assert_met(&outcomes, FaultKind::L1Timeout);
+    assert_met(&outcomes, FaultKind::DaGetDown);
+    assert_eq!(met(&outcomes, FaultKind::UnsafeReplaced), 0);
+}
+
+#[test]
+fn f27_a_follower_that_restarts_after_any_step_derives_the_same_chain() {
+    for steps in [1, 2, 3, 5, 8, 13, 21] {
+        let script = Script::new()
+            .during(10..=50, Act::CrashFollower(steps))
+            .during(20..=22, Act::Forge(Forgery::Invalid));
+        assert_met(&scenario(&script), FaultKind::FollowerCrash);
+    }
+}
+
+#[test]
+fn f38_unsafe_blocks_that_gave_way_are_built_upon_without_a_restart() {
+    let outcomes = scenario(&Script::new().during(20..=30, Act::Forge(Forgery::Usurped)));
+    assert_met(&outcomes, FaultKind::UnsafeReplaced);
+}
+
+#[test]
+fn f39_a_follower_that_lost_its_store_derives_the_chain_again() {
+    scenario(&Script::new().at(20, Act::WipeFollower).at(45, Act::WipeFollower));
+}
+
+/// Batcher state and races.
+#[test]
+fn base_4247_a_safe_head_that_an_l1_reorg_moved_back_leaves_no_gap() {
+    let outcomes = scenario(&Script::new().at(25, Act::EmptyFork(12)).at(40, Act::EmptyFork(5)));
+    assert_met(&outcomes, FaultKind::NodeReset);
+}
+
+/// Batcher state and races.
+#[test]
+fn base_2652_a_reorg_while_a_restarted_node_reads_up_to_its_safe_head_is_noticed() {
+    block_on(async {
+        let mut net = TestNet::new(TestNetOptions::default());
+        let mut node = node_of(&net);
+        net.l1.mine_empty(2);
+        let fork = net.l1.head_block().number();
+        post_blocks(&mut net, 1);
+        net.l1.mine_empty(2);
+        assert_eq!(node.derive(10_000).await.unwrap(), Derived::CaughtUp);
+        assert_eq!(node.chain().heads().safe_head.number.0, 3);
+        node.restart().unwrap();
+        assert_eq!(node.derive(1).await.unwrap(), Derived::Moved);
+
+        net.l1.reorg_to(fork);
+        let other: Vec<_> = (1..=3)
+            .map(|number| {
+                let mut batch = net.batch(number);
+                batch.transactions.clear();
+                batch
+            })
+            .collect();
+        let channel = channel_with(&net.batches_of(&other[..1], BatchKind::Singular));
+        let transaction = net.post_calldata(&frames(2, &channel, 1_000));
+        net.l1.mine(vec![transaction.into()]);
+        net.l1.mine_empty(4);
+        assert_eq!(node.derive(10_000).await.unwrap(), Derived::CaughtUp);
+        let mut fresh = node_of(&net);
+        assert_eq!(fresh.derive(10_000).await.unwrap(), Derived::CaughtUp);
+        assert_eq!(node.chain().heads().safe_head, fresh.chain().heads().safe_head);
+        assert_eq!(fresh.chain().heads().safe_head.number.0, 1);
+    });
+}
+
+/// Batcher state and races.
+#[test]
+fn op_13061_a_sequencer_that_restarts_does_not_lock_the_batcher() {
+    let outcomes = scenario(&Script::new().during(20..=30, Act::CrashSequencer));
+    assert_met(&outcomes, FaultKind::SequencerCrash);
+}
+
+/// Batcher state and races.
+#[test]
+fn op_11234_after_the_batcher_was_away_beyond_the_window_the_safe_head_catches_up() {
+    scenario(&Script::new().during(10..=50, Act::CrashBatcher(0)));
+}
+
+/// Stuck L1 transactions.
+#[test]
+fn op_10941_a_transaction_that_l1_forgot_does_not_hold_up_what_follows() {
+    assert_met(
+        &scenario(&Script::new().during(15..=45, Act::PoolForgets)),
+        FaultKind::TransactionForgotten,
+    );
+}
+
+/// Safe-head stalls.
+#[test]
+fn op_6902_a_channel_that_was_cut_off_is_posted_again_from_the_safe_head() {
+    let outcomes = scenario(&Script::new().during(15..=40, Act::Forge(Forgery::OpenChannel)));
+    assert!(outcomes.iter().any(|outcome| {
+        outcome
+            .counts
+            .discards
+            .contains_key(&DiscardReason::ChannelUnclosed)
+    }));
+}
+
+/// Derivation splits.
+#[test]
+fn op_22629_a_transient_failure_amid_a_span_does_not_drop_it() {
+    let script = Script::new()
+        .during(5..=50, Act::L1(FaultKind::L1Unreachable, 3))
+        .during(5..=50, Act::CrashFollower(11));
+    let outcomes = scenario(&script);
+    assert_met(&outcomes, FaultKind::L1Unreachable);
+    assert_met(&outcomes, FaultKind::FollowerCrash);
+}
+
+/// Alt-DA.
+#[test]
+fn op_18507_commitments_reach_l1_in_the_order_of_their_payloads() {
+    let script = Script::new().during(10..=45, Act::Put(FaultKind::DaPutDown, 2));
+    for outcome in scenario(&script) {
+        assert_eq!(outcome.counts.discards.get(&DiscardReason::FrameOutOfOrder), None);
+        assert_eq!(outcome.counts.discards.get(&DiscardReason::BatchFuture), None);
+    }
+}
+
+/// Data that is gone where it was, and comes back from elsewhere.
+#[test]
+fn op_9962_a_payload_that_is_gone_stalls_and_derivation_goes_on_when_it_is_served_again() {
+    block_on(async {
+        let mut net = TestNet::new(TestNetOptions::default());
+        let da = SimulatedDa::default();
+        let mut node = Node::new("follower", &env_of(&net), &net.l1, &da).unwrap();
+        let (payload, commitment) = post_payload(&mut net, &da);
+        da.lose(&commitment);
+        for _ in 0..5 {
+            assert_eq!(node.derive(10_000).await.unwrap(), Derived::Stalled);
+        }
+        assert_eq!(node.chain().heads().safe_head.number.0, 0);
+        assert_eq!(da.store(payload), commitment);
+        assert_eq!(node.derive(10_000).await.unwrap(), Derived::CaughtUp);
+        assert_eq!(node.chain().heads().safe_head.number.0, 3);
+    });
+}
+
+fn env_of(net: &TestNet) -> Env {
+    Env {
+        config: net.config.clone(),
+        l1_config: net.l1_config.clone(),
+        genesis: net.genesis.clone().into(),
+    }
+}
+
+fn node_of(net: &TestNet) -> Node {
+    Node::new("follower", &env_of(net), &net.l1, &SimulatedDa::default()).unwrap()
+}
+
+/// Builds three blocks and posts them in calldata.
+fn post_blocks(net: &mut TestNet, id: u8) {
+    let first = net.sequencer.current_heads().unsafe_head.number.0 + 1;
+    for _ in 0..3 {
+        let transfer = net.transfer(0, 1);
+        net.build_block(vec![transfer]);
+    }
+    let channel = net.channel(first..=first + 2, BatchKind::Span);
+    let transaction = net.post_calldata(&frames(id, &channel, 1_000));
+    net.l1.mine(vec![transaction.into()]);
+    assert!(net.l1.head_block().number() > L1BlockNumber(0));
+}
+
+/// Builds three blocks and posts a commitment to them.
+fn post_payload(
+    net: &mut TestNet,
+    da: &SimulatedDa,
+) -> (
+    alloy_primitives::Bytes,
+    tributary_protocol::commitment::Commitment,
+) {
+    use tributary_protocol::{
+        batcher_tx::{BatcherTx, encode_payload},
+        frame::encode_frames,
+    };
+    for _ in 0..3 {
+        net.build_block(Vec::new());
+    }
+    let channel = net.channel(1..=3, BatchKind::Span);
+    let payload = encode_payload(&encode_frames(&frames(1, &channel, 1_000)));
+    let commitment = da.store(payload.clone());
+    let transaction = net.batcher_transaction(BatcherTx::Commitment(commitment.clone()).encode());
+    net.l1.mine(vec![transaction.into()]);
+    (payload, commitment)
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_time().build().unwrap().block_on(future)
+}
