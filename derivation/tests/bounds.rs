@@ -140,7 +140,7 @@ fn f24_f25_bombs_claims_and_garbage_stay_in_bounds() {
         id: ChannelId([u8::try_from(index % 7).unwrap(); 16]),
         number: u16::try_from(index % 5).unwrap(),
         data: Bytes::new(),
-        is_last: index % 11 == 0,
+        is_last: index.is_multiple_of(11),
     };
     let piece: Vec<Frame> = (0..500_000).map(garbage).collect();
     let mut data = encode_frames(&piece);

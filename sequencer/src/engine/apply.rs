@@ -35,10 +35,10 @@ impl Owner {
                 parent: parent.hash,
             });
         };
-        if let Some(held) = self.chain.block_by_number(number)? {
-            if same_inputs(&self.config, &held.block, attributes) {
-                return self.applied(held.reference, &held.block, true);
-            }
+        if let Some(held) = self.chain.block_by_number(number)?
+            && same_inputs(&self.config, &held.block, attributes)
+        {
+            return self.applied(held.reference, &held.block, true);
         }
         let outcome = self.execute(attributes, &held_parent)?;
         // Only now: a batch that made no valid block is offered again after a restart, before the deposits that took its place.
