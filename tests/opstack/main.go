@@ -255,7 +255,7 @@ func (p *programs) extend(run *stack, c *chain, say func(string, ...any)) (uint6
 		{},
 		{before: func() ([]string, error) {
 			file, err := trouble(ctx, run, c, l1, l2, say)
-			return []string{"--batcher-key-file", file}, err
+			return []string{"--batcher-key-file", file, "--data-dir", filepath.Join(c.folder, "batcher-replacement")}, err
 		}},
 	}
 	for i, round := range rounds {
