@@ -1,7 +1,7 @@
-//! The oracle: kona-derive, which shares no code with Tributary, derives recorded histories and must yield the same attributes.
+//! The oracle: kona derives recorded histories and executes what it derived; attributes and blocks must be the same.
 //!
 //! ```text
-//!  histories (main workspace) --one JSON file per history--> this program --> "50 histories, 0 disagreements"
+//!  histories (main workspace) --one JSON file per history--> this program --> "500 histories, 0 disagreements (…)"
 //! ```
 //! `tributary-oracle [--self-test] FILE...` prints one line for each history and exits 0 only if there was no disagreement. With
 //! `--self-test` it damages the first history field by field instead, and exits 0 only if it notices every time.
@@ -98,7 +98,7 @@ async fn judge_all(paths: &[String]) -> Result<bool, FileError> {
         }
     }
     print!("{coverage}");
-    println!("kona as published departs from the rules in {deviating} histories, put right in all of them");
+    println!("without repairs, kona disagrees about {deviating} histories");
     println!(
         "{} histories, {disagreements} disagreements ({executed} executed, {} blocks)",
         paths.len(),
