@@ -200,6 +200,7 @@ impl<N: NodePort, L: L1Port> Batcher<N, L> {
     /// # Errors
     /// When only an operator can help; everything begun is in the journal.
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), BatcherError> {
+        info!(account = %self.address(), channels = self.journal.channels().len(), "batcher started");
         while !shutdown.is_cancelled() {
             let turn = tokio::select! {
                 // A turn that is dropped has written whole changes only.

@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use std::io::IsTerminal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::{EnvFilter, fmt};
@@ -19,7 +20,11 @@ pub(crate) enum LogFormat {
 /// Sends log lines of `level` (an `EnvFilter` expression) to standard error. Standard output stays for results.
 pub(crate) fn init_logs(level: &str, format: LogFormat) -> eyre::Result<()> {
     let filter = EnvFilter::try_new(level).map_err(|error| eyre::eyre!("--log-level `{level}`: {error}"))?;
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // Colours are for eyes; in a file they only hide words from a search.
+        .with_ansi(std::io::stderr().is_terminal());
     match format {
         LogFormat::Text => builder.with_target(true).compact().init(),
         LogFormat::Json => builder.json().init(),

@@ -65,6 +65,9 @@ pub enum ResetCause {
         /// Hash at that height.
         found: alloy_primitives::B256,
     },
+    /// Whoever builds unsafe blocks has seen that L1 no longer holds the origin of the last one.
+    #[error("the L1 origin of the unsafe head is not on L1 any more")]
+    UnsafeOrigin,
 }
 
 /// Even the deposits alone make no valid block. That cannot happen while the rules hold: halt.

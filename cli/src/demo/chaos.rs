@@ -7,6 +7,7 @@ use eyre::{Context, bail};
 use indicatif::ProgressBar;
 use serde::Serialize;
 use std::time::{Duration, Instant};
+use tributary_batcher::node::NodeClient;
 
 /// How long a process may take to notice what happened to it.
 const NOTICE_PATIENCE: Duration = Duration::from_secs(60);
@@ -85,7 +86,7 @@ pub(crate) async fn strike(
 /// What a role writes into its log when it starts.
 const fn start_mark(role: Role) -> &'static str {
     match role {
-        Role::Batcher => "posting after the safe head",
+        Role::Batcher => "batcher started",
         _ => "node started",
     }
 }
@@ -110,9 +111,10 @@ async fn da_down(devnet: &mut Devnet) -> eyre::Result<Duration> {
     Ok(began.elapsed())
 }
 
-/// Takes back L1's last `depth` blocks, with everything in them, and waits until the sequencer has started over.
+/// Takes back L1's last `depth` blocks, with everything in them, and waits until the sequencer has started over from the new ones.
 async fn l1_reorg(devnet: &mut Devnet, depth: u64) -> eyre::Result<()> {
-    let mark = Mark::set(devnet, Role::Sequencer, "resetting")?;
+    wait_until_read(devnet).await?;
+    let mark = Mark::set(devnet, Role::Sequencer, "deriving l1_start")?;
     // No transaction is given to go into the new blocks: what was posted in the old ones is lost.
     let nothing: [(); 0] = [];
     let _: serde_json::Value = l1::provider(&devnet.urls.l1)?
@@ -120,6 +122,25 @@ async fn l1_reorg(devnet: &mut Devnet, depth: u64) -> eyre::Result<()> {
         .await
         .with_context(|| format!("the L1 at {} cannot reorganise", devnet.urls.l1))?;
     mark.wait(devnet).await
+}
+
+/// Waits until the sequencer has read L1 to its head: it cannot notice that a block it has not read was taken back.
+async fn wait_until_read(devnet: &mut Devnet) -> eyre::Result<()> {
+    let node = NodeClient::new(&devnet.urls.sequencer)?;
+    let head = l1::provider(&devnet.urls.l1)?.get_block_number().await?;
+    let started = Instant::now();
+    loop {
+        if let Ok(sync) = node.sync_status().await
+            && sync.current_l1.number.0 >= head
+        {
+            return Ok(());
+        }
+        if started.elapsed() > NOTICE_PATIENCE {
+            bail!("the sequencer has not read L1 block {head} after {NOTICE_PATIENCE:?}");
+        }
+        devnet.check_running()?;
+        tokio::time::sleep(LOOK_INTERVAL).await;
+    }
 }
 
 /// A line to look for in a role's log, and how often it stood there already.

@@ -100,9 +100,8 @@ pub(crate) async fn run(
     .await?;
     let l1_after_setup = costs::l1_head(&devnet.urls.l1).await?;
 
-    let (replay, chaos) = record(devnet, &reader, &inferences, scenario, progress).await?;
-    let bar = progress.bar("records safe");
-    let safe_head = wait_until_safe(devnet, Role::Sequencer, replay.last_block(), &bar).await?;
+    let (mut replay, chaos) = record(devnet, &reader, &inferences, scenario, progress).await?;
+    let safe_head = wait_until_records_safe(devnet, &mut replay, progress).await?;
     let l1_last = costs::l1_head(&devnet.urls.l1).await?;
     let hashes = block_hashes(&reader, safe_head).await?;
     check_follower(devnet, &hashes, &progress.bar("follower")).await?;
@@ -216,9 +215,24 @@ async fn record(
             chaos::strike(devnet, fault, &mut report, &bar)
         )?;
     }
-    // Blocks that held records may have been replaced since; the records are then in others.
-    replay.look_again().await?;
     Ok((replay, Some(report)))
+}
+
+/// Waits until every record is in a safe block; returns the safe head. A block that held records may be replaced after its receipts
+/// were read, when L1 takes its origin back; the records are then in later ones.
+async fn wait_until_records_safe(
+    devnet: &mut Devnet,
+    replay: &mut Replay,
+    progress: &Progress,
+) -> eyre::Result<u64> {
+    let bar = progress.bar("records safe");
+    loop {
+        let safe_head = wait_until_safe(devnet, Role::Sequencer, replay.last_block(), &bar).await?;
+        replay.look_again().await?;
+        if replay.last_block() <= safe_head {
+            return Ok(safe_head);
+        }
+    }
 }
 
 /// The follower that ran along must have come to the same blocks.

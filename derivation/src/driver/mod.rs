@@ -32,7 +32,7 @@ pub use self::{
     outputs::{OutputWatchSettings, Proposal},
     restart::{Restart, RestartError, find_restart},
     rpc_l1::RpcL1Source,
-    run::{Driver, DriverStep},
+    run::{Driver, DriverStep, ResetRequest},
     settings::DriverSettings,
     status::{DerivationStatus, Stall, StallKind},
 };

@@ -15,6 +15,7 @@ use crate::{
     stages::{attributes_queue::DerivedAttributes, batch_stage::SafeBlock},
 };
 use alloc::{collections::VecDeque, sync::Arc};
+use core::sync::atomic::{AtomicBool, Ordering};
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tributary_da_client::DaLayer;
@@ -50,6 +51,23 @@ pub struct Driver {
     untold: Option<(u32, L2BlockRef, L1BlockId)>,
     pub(super) recent: VecDeque<Arc<L1Block>>,
     pub(super) heads_refreshed: Option<Instant>,
+    reset_request: ResetRequest,
+}
+
+/// Asks a driver to look at both chains again and to take back what L1 no longer supports. Clones ask the same driver.
+#[derive(Clone, Debug, Default)]
+pub struct ResetRequest(Arc<AtomicBool>);
+
+impl ResetRequest {
+    /// Asks. The driver does so in its next turn; asking again before that changes nothing.
+    pub fn ask(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// True once for each time it was asked.
+    fn take(&self) -> bool {
+        self.0.swap(false, Ordering::AcqRel)
+    }
 }
 
 impl core::fmt::Debug for Driver {
@@ -110,7 +128,14 @@ impl Driver {
             untold: None,
             recent: VecDeque::new(),
             heads_refreshed: None,
+            reset_request: ResetRequest::default(),
         }
+    }
+
+    /// For whoever learns sooner than derivation that an unsafe block has lost its L1 origin.
+    #[must_use]
+    pub fn reset_request(&self) -> ResetRequest {
+        self.reset_request.clone()
     }
 
     /// Reads blobs from `blobs`. Without a source, a batcher transaction with blobs is waited at.
@@ -188,6 +213,9 @@ impl Driver {
     }
 
     async fn turn(&mut self) -> Result<Turn, Interrupt> {
+        if self.reset_request.take() && !self.must_restart {
+            return Err(Interrupt::Reset(ResetCause::UnsafeOrigin));
+        }
         if self.must_restart {
             self.restart().await?;
         }

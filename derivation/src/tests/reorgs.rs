@@ -162,3 +162,32 @@ async fn f3_reorg_below_finality_halts() {
     assert!(halted.to_string().contains("below finality"), "{halted}");
     assert_eq!(follower.current_heads().finalized_head.number.0, 4);
 }
+
+/// A builder adopts an L1 block that derivation has not read yet, and L1 takes it back before derivation reads it: derivation comes
+/// across nothing that changed, and the unsafe blocks on it would stay until the sequencing window is over.
+#[tokio::test(start_paused = true)]
+async fn an_unsafe_block_whose_origin_was_never_read_is_taken_back_when_asked() {
+    let net = net_with_blocks(TestNetOptions::default(), 4);
+    let mut driver = net.driver(&net.sequencer);
+    let request = driver.reset_request();
+    step_until_caught_up(&mut driver).await;
+    let fork_point = net.l1.head_block().number();
+    let adopted = net.l1.mine_empty(1);
+    let kept = net.sequencer.current_heads().unsafe_head;
+    net.build_block_at(adopted.number, Vec::new());
+    drop(net.l1.reorg_to(fork_point));
+    net.l1.mine_empty(2);
+
+    step_until_caught_up(&mut driver).await;
+    let origin = net.sequencer.current_heads().unsafe_head.l1_origin;
+    assert_eq!(origin, adopted.id(), "derivation has seen nothing that changed");
+    request.ask();
+    step_until_caught_up(&mut driver).await;
+    assert_eq!(net.sequencer.current_heads().unsafe_head, kept);
+}
+
+async fn step_until_caught_up(driver: &mut crate::driver::Driver) {
+    use crate::driver::DriverStep;
+    // The first step may still say what was caught up with before.
+    while driver.step().await.unwrap() != DriverStep::CaughtUp {}
+}

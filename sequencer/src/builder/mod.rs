@@ -39,6 +39,9 @@ const NEXT_ORIGIN_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a builder that cannot build waits before it looks again, if nothing wakes it before.
 const IDLE_RECHECK: Duration = Duration::from_secs(1);
 
+/// Pause before it is told once more that the unsafe head's origin is lost.
+const LOST_ORIGIN_INTERVAL: Duration = Duration::from_secs(10);
+
 /// What the operator chooses about building.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BuilderSettings {
@@ -91,6 +94,7 @@ pub struct Builder {
     clock: Arc<dyn Clock>,
     settings: BuilderSettings,
     stopped: tokio_util::sync::CancellationToken,
+    on_lost_origin: Option<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl core::fmt::Debug for Builder {
@@ -119,7 +123,16 @@ impl Builder {
             clock,
             settings,
             stopped,
+            on_lost_origin: None,
         }
+    }
+
+    /// Calls `tell` when the unsafe head's L1 origin has left L1. Nothing can be built on it, and derivation may never come across that
+    /// origin itself: somebody has to take the head back.
+    #[must_use]
+    pub fn on_lost_origin(mut self, tell: impl Fn() + Send + Sync + 'static) -> Self {
+        self.on_lost_origin = Some(Box::new(tell));
+        self
     }
 
     /// Builds until stopped.
@@ -128,15 +141,23 @@ impl Builder {
     /// When building cannot go on; the node halts then.
     pub async fn run(self) -> Result<(), BuilderError> {
         let mut waiting = None;
+        let mut told: Option<Instant> = None;
         while !self.stopped.is_cancelled() {
             match self.step().await? {
                 Step::Waiting(reason) => {
                     if waiting.replace(reason) != Some(reason) {
                         tracing::warn!(target: "sequencer", reason = reason.name(), "not building");
                     }
+                    if reason == WaitReason::OriginReorged
+                        && told.is_none_or(|at| at.elapsed() >= LOST_ORIGIN_INTERVAL)
+                        && let Some(tell) = &self.on_lost_origin
+                    {
+                        told = Some(Instant::now());
+                        tell();
+                    }
                     self.idle().await;
                 }
-                Step::Built(_) => waiting = None,
+                Step::Built(_) => (waiting, told) = (None, None),
                 Step::Abandoned => {}
             }
         }

@@ -153,6 +153,7 @@ impl Node {
             driver = driver.with_outputs(outputs);
         }
         let derivation = driver.status();
+        let reset = driver.reset_request();
         roles.show_stalls(derivation.clone());
         roles.derive(driver, l1_checked);
 
@@ -188,7 +189,8 @@ impl Node {
                 parts.clock,
                 config.builder,
                 roles.work().clone(),
-            );
+            )
+            .on_lost_origin(move || reset.ask());
             roles.build(builder, derivation.clone())?;
         }
         let heads = engine.chain().heads();

@@ -86,8 +86,7 @@ impl Deriver {
                 }
                 Step::NeedData(DataRequest::Payload { commitment, .. }) => {
                     let payload = &payloads[&BatcherTx::Commitment(commitment).encode()];
-                    self.pipeline
-                        .provide_data(DataAnswer::Payload(payload.clone()));
+                    self.pipeline.provide_data(DataAnswer::Payload(payload.clone()));
                 }
                 Step::NeedData(DataRequest::Blobs { .. }) => panic!("histories have no blobs"),
                 Step::NeedSafeBlock(number) => {
