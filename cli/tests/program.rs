@@ -268,6 +268,8 @@ fn a_key_file_that_is_missing_is_named() {
         "http://127.0.0.1:1",
         "--da-url",
         "http://127.0.0.1:1",
+        "--data-dir",
+        folder.path().to_str().unwrap(),
     ];
     let output = place.run(&args);
     assert!(!output.status.success());
