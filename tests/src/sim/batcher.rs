@@ -200,7 +200,7 @@ impl Poster {
                 posted,
             } => {
                 self.post(node, l1, da, (manager, channel, posted), (now, flush))
-                    .await?
+                    .await?;
             }
         }
         Ok(())
