@@ -1,7 +1,9 @@
-//! Output roots of safe blocks, proposed to the dispute game factory on L1.
+//! Output roots of finalized blocks, proposed to the dispute game factory on L1.
 //!
 //! Only what the node has derived from L1 itself is proposed, nothing while the root stands still, and never the same root twice:
-//! before each proposal the factory is asked whether the game exists already.
+//! before each proposal the factory is asked whether the game exists already. Safe blocks that are not final may give way in an L1
+//! reorg while the proposal stays, and a root of our own that is not derived any more halts every node that watches: they are proposed
+//! only where the operator says so.
 
 use crate::{
     l1::{Call, L1Error, Submitter},
@@ -31,6 +33,8 @@ pub struct ProposerConfig {
     pub game_type: u32,
     /// Time between two proposals.
     pub interval: Duration,
+    /// True proposes the safe head, false the finalized one.
+    pub allow_non_finalized: bool,
 }
 
 /// Why a round failed; every one is tried again.
@@ -123,14 +127,19 @@ impl Proposer {
         info!("stopped");
     }
 
-    /// Proposes the safe head's output root if it is new.
+    /// Proposes the output root of the finalized or safe head if it is new.
     async fn propose(&self, last: Option<B256>) -> Result<Option<OutputAtBlock>, ProposerError> {
-        let safe = self.node.sync_status().await?.safe_l2;
-        if safe.number.0 == 0 {
+        let sync = self.node.sync_status().await?;
+        let head = if self.config.allow_non_finalized {
+            sync.safe_l2
+        } else {
+            sync.finalized_l2
+        };
+        if head.number.0 == 0 {
             return Ok(None);
         }
-        let output = self.node.output_at(safe.number).await?;
-        let extra_data = Bytes::from(U256::from(safe.number.0).abi_encode());
+        let output = self.node.output_at(head.number).await?;
+        let extra_data = Bytes::from(U256::from(head.number.0).abi_encode());
         if last == Some(output.output_root) || self.exists(output.output_root, &extra_data).await? {
             return Ok(None);
         }
@@ -146,7 +155,7 @@ impl Proposer {
         };
         let inclusion = self.l1.send(&call).await?;
         metrics::counter!("tributary_proposer_proposals_total").increment(1);
-        info!(block = safe.number.0, root = %output.output_root, l1_tx = %inclusion.hash, "proposed an output root");
+        info!(block = head.number.0, root = %output.output_root, l1_tx = %inclusion.hash, "proposed an output root");
         Ok(Some(output))
     }
 

@@ -1,4 +1,4 @@
-//! `tributary proposer`: output roots of safe blocks to the dispute game factory.
+//! `tributary proposer`: output roots of finalized blocks to the dispute game factory.
 
 use super::shared::{ChainArgs, LogArgs, duration};
 use crate::{devnet::l1, health, keys, telemetry};
@@ -13,14 +13,15 @@ use tributary_batcher::{
 
 /// Propose output roots of what is derived from L1.
 ///
-/// Only safe blocks are proposed: what the node has derived itself. Nothing is proposed while the root has not changed.
+/// Only finalized blocks are proposed: what the node has derived itself, from L1 blocks that cannot be replaced. Nothing is proposed
+/// while the root has not changed.
 #[derive(Args, Debug)]
 pub(crate) struct ProposerArgs {
     #[command(flatten)]
     pub(crate) log: LogArgs,
     #[command(flatten)]
     pub(crate) chain: ChainArgs,
-    /// JSON-RPC endpoint of the node whose safe head is proposed.
+    /// JSON-RPC endpoint of the node whose finalized head is proposed.
     #[arg(long, env = "TRIBUTARY_NODE_RPC", value_name = "URL")]
     pub(crate) node_rpc: String,
     /// File with the proposer's private key (64 hex digits, mode 600).
@@ -35,6 +36,9 @@ pub(crate) struct ProposerArgs {
     /// Time between two proposals.
     #[arg(long, env = "TRIBUTARY_PROPOSAL_INTERVAL", value_parser = duration, default_value = "1h")]
     pub(crate) proposal_interval: Duration,
+    /// Propose the safe head instead of the finalized one. A root that an L1 reorg leaves behind halts the nodes that watch for it.
+    #[arg(long, env = "TRIBUTARY_ALLOW_NON_FINALIZED")]
+    pub(crate) allow_non_finalized: bool,
     /// Time after which an L1 transaction that was not mined is replaced by one that pays more.
     #[arg(long, env = "TRIBUTARY_RESUBMISSION_TIMEOUT", value_parser = duration, default_value = "48s")]
     pub(crate) resubmission_timeout: Duration,
@@ -58,6 +62,7 @@ pub(crate) async fn run(args: ProposerArgs) -> eyre::Result<()> {
         factory: args.dispute_game_factory,
         game_type: args.game_type,
         interval: args.proposal_interval,
+        allow_non_finalized: args.allow_non_finalized,
     };
     let proposer = Proposer::new(config, NodeClient::new(&args.node_rpc)?, submitter);
     let status = proposer.status();

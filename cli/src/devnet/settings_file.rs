@@ -1,10 +1,17 @@
 //! The devnet's `tributary.toml`: what an operator would write by hand, and what each role is started with.
 
 use super::{Options, Urls, ports::loopback};
-use crate::network::{GENESIS_FILE, Network, ROLLUP_FILE};
+use crate::{
+    keys,
+    network::{GENESIS_FILE, Network, ROLLUP_FILE},
+};
+use alloy::primitives::Address;
 use eyre::Context;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
+
+/// The proposer's key, in the devnet's folder.
+const PROPOSER_KEY_FILE: &str = "keys/proposer";
 
 /// Where the file is.
 pub(super) fn path(folder: &Path) -> PathBuf {
@@ -14,11 +21,18 @@ pub(super) fn path(folder: &Path) -> PathBuf {
 /// Writes the file.
 pub(super) fn write(options: &Options, urls: &Urls, network: &Network) -> eyre::Result<()> {
     let file = path(&options.folder);
-    let text = toml::to_string_pretty(&settings(options, urls, network))?;
+    let proposer_key = options.folder.join(PROPOSER_KEY_FILE);
+    let proposer = keys::load(&proposer_key, "proposer-key-file", network.rollup.l1_chain_id)?.address();
+    let mut settings = settings(options, urls, network, proposer);
+    if options.l1_rpc.is_none() {
+        // Our own anvil serves its blobs itself.
+        settings.insert("l1-beacon".to_owned(), urls.l1.clone().into());
+    }
+    let text = toml::to_string_pretty(&settings)?;
     std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))
 }
 
-fn settings(options: &Options, urls: &Urls, network: &Network) -> Table {
+fn settings(options: &Options, urls: &Urls, network: &Network, proposer: Address) -> Table {
     let folder = |name: &str| options.folder.join(name).display().to_string();
     let address = |port: u16| loopback(port).to_string();
     let channel = humantime::format_duration(options.max_channel_duration).to_string();
@@ -28,6 +42,12 @@ fn settings(options: &Options, urls: &Urls, network: &Network) -> Table {
         ("da-url", urls.da.clone().into()),
         ("rollup-config", folder(ROLLUP_FILE).into()),
         ("log-level", options.log_level.clone().into()),
+        // Nodes and the proposer: a root of our own proposer that differs from the derived one halts a node.
+        (
+            "dispute-game-factory",
+            network.deployment.dispute_game_factory.to_string().into(),
+        ),
+        ("proposer-address", proposer.to_string().into()),
         (
             "da",
             section([("addr", address(options.ports.da)), ("data-dir", folder("da"))]),
@@ -62,11 +82,7 @@ fn settings(options: &Options, urls: &Urls, network: &Network) -> Table {
         (
             "proposer",
             section([
-                ("proposer-key-file", folder("keys/proposer")),
-                (
-                    "dispute-game-factory",
-                    network.deployment.dispute_game_factory.to_string(),
-                ),
+                ("proposer-key-file", folder(PROPOSER_KEY_FILE)),
                 ("proposal-interval", "30s".to_owned()),
                 ("resubmission-timeout", "12s".to_owned()),
                 ("metrics-addr", address(options.ports.proposer)),
