@@ -8,7 +8,7 @@
 mod chain;
 
 use alloy::primitives::{B256, U256, address};
-use chain::{GAS_LIMIT, GENESIS_TIME, L1_BLOCK_TIME, World, call, deposit_log, key, transfer};
+use chain::{GAS_LIMIT, GENESIS_TIME, L1_BLOCK_TIME, World, call, call_with, deposit_log, key, transfer};
 use op_alloy_consensus::OpReceiptEnvelope;
 use revm::database_interface::DatabaseRef;
 use std::{future::Future, time::Duration};
@@ -19,7 +19,7 @@ use tributary_protocol::{
 };
 use tributary_sequencer::{
     builder::{
-        Step, TransactionSource,
+        DaLimits, DaSizes, Step, TransactionSource,
         reserve::{ATTRIBUTION_CONTRACTS, ordinary_gas_max},
     },
     engine::PendingState,
@@ -268,6 +268,64 @@ fn ordinary_traffic_leaves_room_for_attribution() {
         assert!(included(3), "may use the reserve");
         build_one(&world).await;
         assert!(included(2), "and what waited comes in the next block");
+    });
+}
+
+#[test]
+fn da_limits_shrink_blocks_and_refuse_no_bundle() {
+    story(async {
+        let world = World::new();
+        world.poll_l1().await;
+        let limits = DaLimits::default();
+        let builder = world.builder(0).with_da_limits(limits.clone());
+        let build = async || {
+            world.clock.set(world.head().timestamp + 1);
+            builder.step().await.unwrap();
+            // Without the L1 attributes.
+            world.transaction_count(world.head().number.0) - 1
+        };
+        // A bundle of a size for this chain: nothing in it compresses.
+        let mut state = 1_u64;
+        let bundle: Vec<u8> = (0..30_000)
+            .map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                state.to_be_bytes()[0]
+            })
+            .collect();
+        let bundle = |seed, nonce| {
+            call_with(
+                seed,
+                nonce,
+                ATTRIBUTION_CONTRACTS[1],
+                13_000_000,
+                bundle.clone().into(),
+            )
+        };
+        // Each counts for 100 bytes, the least there is.
+        limits.set(DaSizes {
+            transaction_bytes_max: 150,
+            block_bytes_max: 250,
+        });
+        for seed in 1..=4 {
+            world.list.push(transfer(seed, 0));
+        }
+        world.list.push(bundle(5, 0));
+        world.list.push(bundle(6, 0));
+        assert_eq!(
+            build().await,
+            3,
+            "two transfers within the limit, and one bundle beyond it"
+        );
+        assert_eq!(world.list.len(), 3, "the others wait");
+        assert_eq!(build().await, 3);
+        assert_eq!(world.list.len(), 0);
+        assert!(world.list.rejected.lock().is_empty());
+        // What the batcher says counts from the next block on.
+        for seed in 1..=4 {
+            world.list.push(transfer(seed, 1));
+        }
+        limits.set(DaSizes::default());
+        assert_eq!(build().await, 4);
     });
 }
 

@@ -130,6 +130,15 @@ pub fn forced_transactions(
     attributes.transactions.iter().map(recover)
 }
 
+/// What a transaction, as EIP-2718 bytes, will take on the DA layer, in bytes: Fjord's estimate from its FastLZ size, the same that the
+/// DA footprint counts. It never falls below 100, and compressing many transactions together does better.
+#[must_use]
+pub fn estimated_da_bytes(encoded: &[u8]) -> u64 {
+    /// The estimate comes scaled by this.
+    const SCALE: u64 = 1_000_000;
+    op_revm::estimate_tx_compressed_size(encoded) / SCALE
+}
+
 /// Decodes one transaction, to its last byte, and recovers its sender.
 ///
 /// # Errors

@@ -10,10 +10,12 @@
 //! holds, until it has caught up with the clock. If the unsafe head moves under an open block (derivation put another block
 //! there), the block is abandoned and the next one starts on the new head; what it had executed comes again from the pool.
 
+mod da_limits;
 mod open_block;
 pub mod reserve;
 pub mod source;
 
+pub use da_limits::{DaLimits, DaSizes};
 pub use source::{BlockTransactions, PoolTransaction, TransactionSource};
 
 use self::open_block::{Added, OpenBlock};
@@ -93,6 +95,7 @@ pub struct Builder {
     source: Arc<dyn TransactionSource>,
     clock: Arc<dyn Clock>,
     settings: BuilderSettings,
+    da_limits: DaLimits,
     stopped: tokio_util::sync::CancellationToken,
     on_lost_origin: Option<Box<dyn Fn() + Send + Sync>>,
 }
@@ -106,7 +109,7 @@ impl core::fmt::Debug for Builder {
 impl Builder {
     /// A builder that stops when `stopped` is cancelled.
     #[must_use]
-    pub const fn new(
+    pub fn new(
         engine: Engine,
         l1: L1View,
         l1_config: Arc<L1ChainConfig>,
@@ -122,9 +125,17 @@ impl Builder {
             source,
             clock,
             settings,
+            da_limits: DaLimits::default(),
             stopped,
             on_lost_origin: None,
         }
+    }
+
+    /// Keeps every block under what `limits` say when it is opened.
+    #[must_use]
+    pub fn with_da_limits(mut self, limits: DaLimits) -> Self {
+        self.da_limits = limits;
+        self
     }
 
     /// Calls `tell` when the unsafe head's L1 origin has left L1. Nothing can be built on it, and derivation may never come across that
@@ -259,6 +270,7 @@ impl Builder {
         };
         let mut block =
             OpenBlock::open(self.chain(), self.config(), parent, state, attributes).map_err(failed)?;
+        block.limit_da(self.da_limits.get());
         let still_wanted = self
             .fill(&mut block, parent, attributes)
             .await

@@ -1,6 +1,10 @@
 //! One block while it is open: the EVM underneath, the pending block others read, and the rule of what goes in.
 
-use super::{BlockTransactions, PoolTransaction, reserve::Reserve};
+use super::{
+    BlockTransactions, PoolTransaction,
+    da_limits::{DaBudget, DaSizes},
+    reserve::Reserve,
+};
 use crate::{
     engine::{Chain, PendingBlock},
     store::{StateView, StoredBlock},
@@ -36,6 +40,7 @@ pub(super) struct OpenBlock {
     pending: Arc<PendingBlock>,
     chain: Chain,
     reserve: Reserve,
+    da: DaBudget,
     misfits: u32,
 }
 
@@ -58,6 +63,7 @@ impl OpenBlock {
             pending: Arc::new(pending),
             chain: chain.clone(),
             reserve: Reserve::new(attributes.gas_limit),
+            da: DaBudget::new(DaSizes::default()),
             misfits: 0,
         };
         for (index, transaction) in forced_transactions(attributes).enumerate() {
@@ -75,6 +81,11 @@ impl OpenBlock {
         }
         chain.publish_pending(Some(block.pending.clone()));
         Ok(block)
+    }
+
+    /// Keeps what users send to these limits.
+    pub(super) const fn limit_da(&mut self, sizes: DaSizes) {
+        self.da = DaBudget::new(sizes);
     }
 
     /// Wei per gas in this block.
@@ -97,7 +108,12 @@ impl OpenBlock {
         };
         let gas_used = self.builder.gas_used();
         let footprint = self.builder.da_footprint_used();
-        if !self.reserve.admits(&transaction, gas_used, footprint) {
+        let da_bytes = self.da.size(transaction.encoded_bytes());
+        let fits_da = self.da.admits(da_bytes);
+        if !fits_da {
+            metrics::counter!("sequencer_da_limited_transactions_total").increment(1);
+        }
+        if !fits_da || !self.reserve.admits(&transaction, gas_used, footprint) {
             self.defer(queue, &transaction);
             return Ok(Added::One);
         }
@@ -105,6 +121,7 @@ impl OpenBlock {
             Ok(result) => {
                 self.misfits = 0;
                 self.reserve.count(&transaction, result.gas_used);
+                self.da.count(da_bytes);
                 self.show(transaction.1.clone(), &result);
                 self.chain.announce_pending();
             }

@@ -16,7 +16,7 @@ mod roles;
 
 use self::{l1_check::L1Check, roles::Roles};
 use crate::{
-    builder::Builder,
+    builder::{Builder, DaLimits},
     config::{NodeConfig, NodeParts},
     engine::{Chain, Engine, EngineError},
     health::{Check, Health},
@@ -87,6 +87,7 @@ pub enum NodeError {
 pub struct Node {
     engine: Engine,
     pool: Option<Pool>,
+    da_limits: DaLimits,
     http_address: SocketAddr,
     health: Health,
     derivation: watch::Receiver<DerivationStatus>,
@@ -178,6 +179,7 @@ impl Node {
         if let Some(verifier) = verifier {
             roles.verify(verifier)?;
         }
+        let da_limits = DaLimits::default();
         if let Some(pool) = &pool {
             let view = L1View::new(rollup, parts.l1);
             roles.read_l1_ahead(view.clone(), chain.clone());
@@ -190,6 +192,7 @@ impl Node {
                 config.builder,
                 roles.work().clone(),
             )
+            .with_da_limits(da_limits.clone())
             .on_lost_origin(move || reset.ask());
             roles.build(builder, derivation.clone())?;
         }
@@ -207,6 +210,7 @@ impl Node {
         Ok(Self {
             engine,
             pool,
+            da_limits,
             http_address,
             health,
             derivation,
@@ -226,6 +230,12 @@ impl Node {
     #[must_use]
     pub const fn pool(&self) -> Option<&Pool> {
         self.pool.as_ref()
+    }
+
+    /// What limits the bytes of blocks for DA, as the batcher sets it; a follower builds none and never looks.
+    #[must_use]
+    pub const fn da_limits(&self) -> &DaLimits {
+        &self.da_limits
     }
 
     /// Where HTTP is served, with the port that was picked if the configuration left it open.

@@ -14,7 +14,7 @@ use alloy::{
         eip7685::EMPTY_REQUESTS_HASH,
     },
     genesis::GenesisAccount,
-    primitives::{Address, B256, Bloom, Log, Signature, TxKind, U256, address},
+    primitives::{Address, B256, Bloom, Bytes, Log, Signature, TxKind, U256, address},
     signers::{SignerSync, local::PrivateKeySigner},
 };
 use op_alloy_consensus::{OpTxEnvelope, TxDeposit};
@@ -398,6 +398,11 @@ pub(crate) fn transfer(seed: u8, nonce: u64) -> PoolTransaction {
 
 /// A signed call with one wei and no data.
 pub(crate) fn call(seed: u8, nonce: u64, to: Address, gas_limit: u64) -> PoolTransaction {
+    call_with(seed, nonce, to, gas_limit, Bytes::new())
+}
+
+/// A signed call with one wei and `input`.
+pub(crate) fn call_with(seed: u8, nonce: u64, to: Address, gas_limit: u64, input: Bytes) -> PoolTransaction {
     let signer = key(seed);
     let transaction = TxEip1559 {
         chain_id: 901,
@@ -407,6 +412,7 @@ pub(crate) fn call(seed: u8, nonce: u64, to: Address, gas_limit: u64) -> PoolTra
         max_priority_fee_per_gas: 1,
         to: TxKind::Call(to),
         value: U256::from(1),
+        input,
         ..TxEip1559::default()
     };
     let signature = signer.sign_hash_sync(&transaction.signature_hash()).unwrap();
