@@ -26,7 +26,7 @@ pub(crate) enum Cargo {
     Blobs(Vec<Blob>),
 }
 
-/// What the transactions of a channel that has a route carry, in order. The same channel gives the same.
+/// What the transactions of a channel that has a route carry, in order. The same channel and size give the same.
 ///
 /// # Errors
 /// [`PostError::Journal`] if the payload is damaged, [`PostError::Build`] if it does not hold frames.
@@ -34,11 +34,12 @@ pub(crate) fn channel_cargo(
     journal: &Journal,
     channel: &JournaledChannel,
     route: &Route,
+    calldata_size_max: usize,
 ) -> Result<Vec<Cargo>, PostError> {
     Ok(match route {
         Route::Da { calldata } => Vec::from([Cargo::Calldata(calldata.clone())]),
         Route::Calldata => {
-            let contents = split_payload(&journal.payload(channel.payload)?, CALLDATA_SIZE_MAX)?;
+            let contents = split_payload(&journal.payload(channel.payload)?, calldata_size_max)?;
             contents.into_iter().map(Cargo::Calldata).collect()
         }
         Route::Blobs => {

@@ -183,6 +183,13 @@ pub mod testing {
             self.state().cut_at = Some(operation);
         }
 
+        /// True once an operation has met the cut, or would.
+        #[must_use]
+        pub fn is_cut(&self) -> bool {
+            let state = self.state();
+            state.cut_at.is_some_and(|cut| state.operations >= cut)
+        }
+
         /// Power is back: unsynced names are forgotten, unsynced bytes are lost.
         pub fn power_up(&self) {
             let mut state = self.state();

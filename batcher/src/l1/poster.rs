@@ -15,7 +15,7 @@ use super::{
 };
 use crate::journal::{Attempt, Journal, JournalError, JournaledChannel, JournaledTransaction, Route};
 use crate::{
-    cargo::{Cargo, channel_cargo},
+    cargo::{CALLDATA_SIZE_MAX, Cargo, channel_cargo},
     channel_builder::BuildError,
 };
 use alloy::primitives::{Address, Bytes};
@@ -70,6 +70,7 @@ pub struct Poster<L> {
     offered: HashMap<u64, Instant>,
     /// A nonce that L1 says is used, by none of our transactions, and since when it says so.
     unexplained: Option<(u64, Instant)>,
+    calldata_size_max: usize,
 }
 
 impl<L: L1Port> Poster<L> {
@@ -82,7 +83,17 @@ impl<L: L1Port> Poster<L> {
             settings,
             offered: HashMap::new(),
             unexplained: None,
+            calldata_size_max: CALLDATA_SIZE_MAX,
         }
+    }
+
+    /// Cuts calldata at `size_max` bytes, so that small channels take several transactions too. The journal must have been written
+    /// under the same size.
+    #[cfg(any(test, feature = "testing"))]
+    #[must_use]
+    pub fn with_calldata_size_max(mut self, size_max: usize) -> Self {
+        self.calldata_size_max = size_max;
+        self
     }
 
     /// Account the transactions come from.
@@ -212,7 +223,7 @@ impl<L: L1Port> Poster<L> {
             if in_flight > 0 && is_mixed(journal, route) {
                 return Ok(());
             }
-            let count = channel_cargo(journal, channel, route)?.len();
+            let count = channel_cargo(journal, channel, route, self.calldata_size_max)?.len();
             let first = self.next_nonce(journal).await?;
             journal.change(|channels| {
                 let transactions = (first..).take(count).map(|nonce| JournaledTransaction {
@@ -230,7 +241,9 @@ impl<L: L1Port> Poster<L> {
     /// A channel's transaction number `index`.
     fn call(&self, journal: &Journal, channel: &JournaledChannel, index: usize) -> Result<Call, PostError> {
         let cargo = match &channel.route {
-            Some(route) => channel_cargo(journal, channel, route)?.into_iter().nth(index),
+            Some(route) => channel_cargo(journal, channel, route, self.calldata_size_max)?
+                .into_iter()
+                .nth(index),
             None => None,
         };
         let empty = Call::new(self.settings.inbox, Bytes::new());
