@@ -4,6 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 use tributary_protocol::{
     batch::SingularBatch,
     block::{L1BlockNumber, L2BlockId, L2BlockNumber, L2BlockRef},
+    execute::estimated_da_bytes,
 };
 
 /// Blocks held while earlier channels are on their way to L1. At one block a second this is over an hour of backlog; the driver
@@ -43,6 +44,14 @@ impl PendingBlock {
                 .iter()
                 .map(|transaction| transaction.len())
                 .sum::<usize>()
+    }
+
+    /// What its transactions will take on the DA layer, as the sequencer estimates it.
+    fn da_bytes(&self) -> u64 {
+        let transactions = self.batch.transactions.iter();
+        transactions
+            .map(|transaction| estimated_da_bytes(transaction))
+            .sum()
     }
 }
 
@@ -84,15 +93,24 @@ pub struct Discontinuity {
     pub expected: alloy::primitives::B256,
 }
 
+/// A block that waits, with what is asked of it often.
+#[derive(Debug)]
+struct Held {
+    pending: PendingBlock,
+    da_bytes: u64,
+    /// When it was taken, in the driver's time.
+    taken_at: Duration,
+}
+
 /// Blocks from the first that is not on L1 on, in order.
 #[derive(Debug)]
 pub struct ChannelManager {
     policy: ChannelPolicy,
     /// Last block handed out or held; the next one must follow it.
     tip: L2BlockId,
-    blocks: VecDeque<PendingBlock>,
-    /// When the first of `blocks` was taken, in the driver's time.
-    opened_at: Option<Duration>,
+    blocks: VecDeque<Held>,
+    /// Sum over `blocks`.
+    da_bytes: u64,
 }
 
 impl ChannelManager {
@@ -103,7 +121,7 @@ impl ChannelManager {
             policy,
             tip: after,
             blocks: VecDeque::new(),
-            opened_at: None,
+            da_bytes: 0,
         }
     }
 
@@ -126,8 +144,13 @@ impl ChannelManager {
             });
         }
         self.tip = pending.block.id();
-        self.opened_at.get_or_insert(now);
-        self.blocks.push_back(pending);
+        let da_bytes = pending.da_bytes();
+        self.da_bytes += da_bytes;
+        self.blocks.push_back(Held {
+            pending,
+            da_bytes,
+            taken_at: now,
+        });
         Ok(())
     }
 
@@ -141,13 +164,14 @@ impl ChannelManager {
         let first = self.blocks.front()?;
         let (count, full) = self.fitting();
         let window_end = first
+            .pending
             .block
             .l1_origin
             .number
             .0
             .saturating_add(self.policy.seq_window_l1_blocks);
         let margin_reached = l1_head.0.saturating_add(self.policy.safety_margin_l1_blocks) >= window_end;
-        let waited = now.saturating_sub(self.opened_at.unwrap_or(now));
+        let waited = now.saturating_sub(first.taken_at);
         let reason = if full {
             CloseReason::Full
         } else if waited >= self.policy.max_duration {
@@ -159,9 +183,9 @@ impl ChannelManager {
         } else {
             return None;
         };
-        let taken = self.blocks.drain(..count).collect();
-        self.opened_at = (!self.blocks.is_empty()).then_some(now);
-        Some((taken, reason))
+        let taken: Vec<Held> = self.blocks.drain(..count).collect();
+        self.da_bytes -= taken.iter().map(|held| held.da_bytes).sum::<u64>();
+        Some((taken.into_iter().map(|held| held.pending).collect(), reason))
     }
 
     /// Blocks waiting.
@@ -170,11 +194,17 @@ impl ChannelManager {
         self.blocks.len()
     }
 
+    /// Bytes that the waiting blocks will take on the DA layer, as the sequencer estimates them: more than they will take compressed together.
+    #[must_use]
+    pub const fn pending_da_bytes(&self) -> u64 {
+        self.da_bytes
+    }
+
     /// How many of the waiting blocks fit into one channel (at least one), and whether that fills it.
     fn fitting(&self) -> (usize, bool) {
         let mut bytes = 0;
         for (index, block) in self.blocks.iter().enumerate() {
-            bytes += block.input_bytes();
+            bytes += block.pending.input_bytes();
             if bytes >= self.policy.max_input_bytes {
                 let overshoots = bytes > self.policy.max_input_bytes && index > 0;
                 return (if overshoots { index } else { index + 1 }, true);
@@ -266,6 +296,24 @@ mod tests {
         let closed = manager.close(Duration::ZERO, L1BlockNumber(100), false);
         assert_eq!(numbers(closed), Some((vec![1, 2], CloseReason::Full)));
         assert_eq!(manager.pending(), 1);
+    }
+
+    #[test]
+    fn the_backlog_counts_what_waits_and_the_age_of_its_first_block() {
+        let mut manager = manager([block(1, 300), block(2, 300)]);
+        let late = Duration::from_secs(7);
+        manager.push(block(3, 300), late).unwrap();
+        assert_eq!(manager.pending_da_bytes(), 300, "three of the least estimate");
+        manager.close(late, L1BlockNumber(100), false).unwrap();
+        assert_eq!(manager.pending_da_bytes(), 100);
+        assert!(
+            manager
+                .close(Duration::from_secs(16), L1BlockNumber(100), false)
+                .is_none()
+        );
+        let closed = manager.close(Duration::from_secs(17), L1BlockNumber(100), false);
+        assert_eq!(numbers(closed), Some((vec![3], CloseReason::Duration)));
+        assert_eq!(manager.pending_da_bytes(), 0);
     }
 
     #[test]

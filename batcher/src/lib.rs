@@ -12,6 +12,7 @@
 mod cargo;
 pub mod channel_builder;
 pub mod channel_manager;
+pub mod control;
 pub mod dispersal;
 pub mod driver;
 pub mod journal;
@@ -20,3 +21,4 @@ pub mod node;
 pub mod preflight;
 pub mod proposer;
 pub mod self_check;
+pub mod throttle;

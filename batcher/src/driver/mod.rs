@@ -9,21 +9,27 @@
 //! did not become safe, the batcher drains: nothing new is begun, what has a nonce is posted to its end (derivation drops it), and
 //! then it starts again after the safe head. A nonce is never used for anything else.
 
+mod status;
+
+pub use status::{BatcherConfig, BatcherError, BatcherStatus};
+
 use crate::{
     channel_builder::{BuildError, BuiltChannel, ChannelBuilder},
     channel_manager::{ChannelManager, ChannelPolicy, Discontinuity, PendingBlock},
+    control::BatcherControl,
     dispersal::Dispersal,
     journal::{Journal, JournalError, JournaledChannel},
-    l1::{L1Error, L1Port, PostError, Poster, Urgency},
+    l1::{L1Port, PostError, Poster, Urgency},
     node::{NodeError, NodePort, SyncStatus},
+    throttle::{BlockLimiter, ThrottlePolicy, Throttler},
 };
 use alloy::primitives::{Address, keccak256};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 use tributary_protocol::{
-    block::{L1BlockNumber, L2BlockId, L2BlockNumber},
+    block::{L1BlockNumber, L2BlockNumber},
     config::RollupConfig,
 };
 
@@ -38,64 +44,6 @@ const CHANNELS_BEGUN_MAX: usize = 32;
 
 /// Channels begun and not on L1 at which what is offered for them rises.
 const CHANNELS_URGENT: usize = 8;
-
-/// What the batcher needs to run.
-#[derive(Clone, Debug)]
-pub struct BatcherConfig {
-    /// Pause between two turns.
-    pub poll_interval: Duration,
-    /// When channels close; the window's length is taken from the rollup config.
-    pub policy: ChannelPolicy,
-    /// Brotli quality, 0 to 11.
-    pub brotli_quality: u8,
-}
-
-/// Why a turn ended early. What is not [fatal](Self::is_fatal) is tried again in the next one.
-#[derive(Debug, thiserror::Error)]
-pub enum BatcherError {
-    /// See [`NodeError`].
-    #[error(transparent)]
-    Node(#[from] NodeError),
-    /// See [`PostError`].
-    #[error(transparent)]
-    Post(#[from] PostError),
-    /// See [`JournalError`].
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// A channel that does not come out as it went in; nothing of it is posted.
-    #[error(transparent)]
-    Build(#[from] BuildError),
-}
-
-impl BatcherError {
-    /// True if only an operator can help: the journal cannot be written, or another process posts with our key.
-    #[must_use]
-    pub const fn is_fatal(&self) -> bool {
-        matches!(
-            self,
-            Self::Journal(_)
-                | Self::Build(_)
-                | Self::Post(
-                    PostError::Journal(_)
-                        | PostError::Build(_)
-                        | PostError::L1(L1Error::NonceTaken { .. } | L1Error::Signer(_))
-                )
-        )
-    }
-}
-
-/// What others may know of the batcher at any time.
-#[derive(Clone, Debug, Default)]
-pub struct BatcherStatus {
-    /// Why nothing moves, if nothing does.
-    pub problem: Option<String>,
-    /// Last L2 block on L1, as far as we posted it.
-    pub posted: Option<L2BlockId>,
-    /// Blocks waiting to be posted.
-    pub pending_blocks: usize,
-    /// Channels begun and not final.
-    pub channels: usize,
-}
 
 /// What the batcher is at.
 #[derive(Debug)]
@@ -122,6 +70,9 @@ impl Phase {
     }
 }
 
+/// What the status says while the operator wants nothing begun.
+const STOPPED: &str = "stopped by the operator; nothing is begun until `tributary batcher admin start`";
+
 /// The batcher.
 #[derive(Debug)]
 pub struct Batcher<N, L> {
@@ -133,6 +84,8 @@ pub struct Batcher<N, L> {
     poster: Poster<L>,
     phase: Phase,
     status: watch::Sender<BatcherStatus>,
+    control: BatcherControl,
+    throttler: Option<Throttler>,
     started: Instant,
 }
 
@@ -173,8 +126,23 @@ impl<N: NodePort, L: L1Port> Batcher<N, L> {
             poster,
             phase,
             status,
+            control: BatcherControl::default(),
+            throttler: None,
             started: Instant::now(),
         }
+    }
+
+    /// Slows whoever builds blocks down while too much waits for L1.
+    #[must_use]
+    pub fn with_throttle(mut self, policy: ThrottlePolicy, limiter: Arc<dyn BlockLimiter>) -> Self {
+        self.throttler = Some(Throttler::new(policy, limiter));
+        self
+    }
+
+    /// What an operator may ask of this batcher.
+    #[must_use]
+    pub fn control(&self) -> BatcherControl {
+        self.control.clone()
     }
 
     /// Follows what the batcher is doing.
@@ -217,6 +185,7 @@ impl<N: NodePort, L: L1Port> Batcher<N, L> {
             }
             tokio::select! {
                 () = shutdown.cancelled() => break,
+                () = self.control.changed() => {}
                 () = self.dispersal.wait(self.config.poll_interval) => {}
             }
         }
@@ -242,10 +211,13 @@ impl<N: NodePort, L: L1Port> Batcher<N, L> {
         }
         self.forget_final(&sync)?;
         let problem = match &self.phase {
+            // What has a nonce is offered below; the journal keeps the rest.
+            _ if self.control.is_stopped() => Some(STOPPED.to_owned()),
             Phase::Settling { since, target } => self.settle(*since, *target, &sync).await?,
             Phase::Posting(_) => self.post(&sync).await?,
             Phase::Draining => self.drain()?,
         };
+        self.throttle().await;
         let urgency = self.urgency(sync.head_l1.number);
         self.poster.offer(&mut self.journal, urgency).await?;
         self.report(problem.or_else(|| self.dispersal.problem().map(str::to_owned)));
@@ -386,8 +358,9 @@ impl<N: NodePort, L: L1Port> Batcher<N, L> {
         let Phase::Posting(manager) = &mut self.phase else {
             return Ok(());
         };
+        let flush = self.control.wants_flush();
         while begun(&self.journal) < CHANNELS_BEGUN_MAX
-            && let Some((blocks, reason)) = manager.close(self.started.elapsed(), l1_head, false)
+            && let Some((blocks, reason)) = manager.close(self.started.elapsed(), l1_head, flush)
         {
             let channel = ChannelBuilder::new(&self.rollup, self.config.brotli_quality).build(&blocks)?;
             debug!(
@@ -404,7 +377,32 @@ impl<N: NodePort, L: L1Port> Batcher<N, L> {
             let entry = journal_entry(&channel, &payload, self.rollup.seq_window_size);
             self.journal.add(entry, &payload)?;
         }
+        if flush && manager.pending() == 0 {
+            self.control.flushed();
+        }
         Ok(())
+    }
+
+    /// Bytes that are not on L1; `None` while it is not known which blocks wait.
+    fn backlog_bytes(&self) -> Option<u64> {
+        let Phase::Posting(manager) = &self.phase else {
+            return None;
+        };
+        let begun = self
+            .journal
+            .channels()
+            .iter()
+            .filter(|channel| !channel.is_included());
+        let begun: u64 = begun.map(|channel| u64::from(channel.payload_size)).sum();
+        Some(begun + manager.pending_da_bytes())
+    }
+
+    /// Tells the sequencer how large its blocks may be.
+    async fn throttle(&mut self) {
+        let backlog = self.backlog_bytes();
+        if let (Some(throttler), Some(backlog)) = (&mut self.throttler, backlog) {
+            throttler.advance(backlog).await;
+        }
     }
 
     /// How pressing the oldest channel that is not on L1 is.
@@ -436,11 +434,18 @@ impl<N: NodePort, L: L1Port> Batcher<N, L> {
             .map(|channel| channel.last);
         metrics::gauge!("op_batcher_default_pending_blocks_count").set(pending_blocks as f64);
         metrics::gauge!("tributary_batcher_channels").set(channels.len() as f64);
+        let backlog_bytes = self.backlog_bytes().unwrap_or_default();
+        metrics::gauge!("op_batcher_default_unsafe_da_bytes").set(backlog_bytes as f64);
+        let throttler = self.throttler.as_ref();
         self.status.send_replace(BatcherStatus {
             problem,
             posted,
             pending_blocks,
             channels: channels.len(),
+            backlog_bytes,
+            is_stopped: self.control.is_stopped(),
+            limits: throttler.map(Throttler::sizes),
+            limits_problem: throttler.and_then(|throttler| throttler.problem().map(str::to_owned)),
         });
     }
 }
