@@ -4,6 +4,7 @@
 //! process of its own; `tributary devnet` starts them all.
 
 mod artifacts;
+mod bench;
 mod commands;
 mod demo;
 mod devnet;
@@ -46,6 +47,7 @@ enum Command {
     Da(commands::da::DaArgs),
     Deploy(commands::deploy::DeployArgs),
     Genesis(commands::genesis::GenesisArgs),
+    Bench(commands::bench::BenchArgs),
     /// Run a program that ends when this process' parent ends (used by the devnet for its children).
     #[command(hide = true)]
     Supervised {
@@ -82,6 +84,7 @@ async fn run(command: Command) -> eyre::Result<ExitCode> {
         Command::Da(args) => commands::da::run(args).await?,
         Command::Deploy(args) => commands::deploy::run(args).await?,
         Command::Genesis(args) => commands::genesis::run(args).await?,
+        Command::Bench(args) => commands::bench::run(args).await?,
         Command::Supervised { command } => {
             let (program, args) = command.split_first().expect("clap requires at least one word");
             return Err(devnet::processes::become_program(program, args));

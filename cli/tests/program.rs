@@ -166,6 +166,58 @@ fn a_demo_at_isthmus_with_blocks_of_two_seconds_holds() {
 }
 
 #[test]
+fn a_record_costs_less_where_more_share_a_window() {
+    if !has_anvil("a_record_costs_less_where_more_share_a_window") {
+        return;
+    }
+    let place = Place::new();
+    let out = tempfile::tempdir().unwrap();
+    let folder = out.path().to_str().unwrap();
+    let args = [
+        "bench",
+        "cost",
+        "--records",
+        "10,60",
+        "--max-age",
+        "6s",
+        "--json",
+        "--out",
+        folder,
+    ];
+    let report = report(&place.run(&args));
+    let points = report["points"].as_array().unwrap();
+    let number = |point: &Value, key: &str| point[key].as_f64().unwrap();
+    assert_eq!(points.len(), 2);
+    for (point, records) in points.iter().zip([10.0, 60.0]) {
+        assert!((number(point, "records") - records).abs() < 0.1, "{report}");
+        // One payload of the least size, one anchor: what each costs is known.
+        assert!(
+            (number(point, "symbols_billed") - 4_096.0).abs() < 0.1,
+            "{report}"
+        );
+        let gwei = &point["gwei"];
+        assert!(
+            (number(gwei, "da") * records - 4_096.0 * 0.447).abs() < 1e-6,
+            "{report}"
+        );
+        assert!(
+            (number(gwei, "l1") * records - number(point, "l1_gas")).abs() < 1e-6,
+            "{report}"
+        );
+        assert!(
+            (21_000.0..40_000.0).contains(&number(point, "l1_gas")),
+            "{report}"
+        );
+        assert!(number(point, "oldest_age_secs") <= 12.0, "{report}");
+    }
+    assert!(number(&points[1], "elasticity") < -0.9, "{report}");
+    for file in ["cost.md", "cost.svg", "cost.json"] {
+        assert!(fs::metadata(out.path().join(file)).unwrap().len() > 0);
+    }
+    place.check_nothing_is_left();
+}
+
+#[test]
 fn a_tampered_payload_fails_the_demo_and_is_named() {
     if !has_anvil("a_tampered_payload_fails_the_demo_and_is_named") {
         return;

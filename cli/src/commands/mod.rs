@@ -1,6 +1,7 @@
 //! One file per subcommand.
 
 pub(crate) mod batcher;
+pub(crate) mod bench;
 pub(crate) mod da;
 pub(crate) mod demo;
 pub(crate) mod deploy;

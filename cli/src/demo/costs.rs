@@ -33,6 +33,17 @@ impl Costs {
     }
 }
 
+/// A batcher transaction in an L1 block.
+#[derive(Clone, Debug)]
+pub(crate) struct PostedTx {
+    /// Unix seconds of its L1 block.
+    pub(crate) timestamp: u64,
+    /// Bytes of its calldata.
+    pub(crate) bytes: u64,
+    pub(crate) gas: u64,
+    pub(crate) content: BatcherTx,
+}
+
 /// Costs of the L1 blocks after `after` up to and with `last`.
 pub(crate) async fn between(
     l1_rpc: &str,
@@ -40,8 +51,29 @@ pub(crate) async fn between(
     after: u64,
     last: u64,
 ) -> eyre::Result<Costs> {
-    let provider = l1::provider(l1_rpc)?;
     let mut costs = Costs::default();
+    for posted in posted(l1_rpc, rollup, after, last).await? {
+        costs.l1_txs += 1;
+        costs.l1_bytes += posted.bytes;
+        costs.l1_gas += posted.gas;
+        match posted.content {
+            BatcherTx::Commitment(Commitment::Local(payload)) => costs.payloads.push(payload),
+            BatcherTx::Commitment(_) => {}
+            BatcherTx::Frames(frames) => costs.calldata_bytes += frames.len() as u64 + 1,
+        }
+    }
+    Ok(costs)
+}
+
+/// The batcher's transactions in the L1 blocks after `after` up to and with `last`, in order.
+pub(crate) async fn posted(
+    l1_rpc: &str,
+    rollup: &RollupConfig,
+    after: u64,
+    last: u64,
+) -> eyre::Result<Vec<PostedTx>> {
+    let provider = l1::provider(l1_rpc)?;
+    let mut list = Vec::new();
     for number in after + 1..=last {
         let block = provider
             .get_block_by_number(number.into())
@@ -57,17 +89,15 @@ pub(crate) async fn between(
                 .get_transaction_receipt(*transaction.inner.tx_hash())
                 .await?
                 .ok_or_eyre(format!("L1 has no receipt of {}", transaction.inner.tx_hash()))?;
-            costs.l1_txs += 1;
-            costs.l1_bytes += transaction.input().len() as u64;
-            costs.l1_gas += receipt.gas_used;
-            match BatcherTx::decode(transaction.input())? {
-                BatcherTx::Commitment(Commitment::Local(payload)) => costs.payloads.push(payload),
-                BatcherTx::Commitment(_) => {}
-                BatcherTx::Frames(frames) => costs.calldata_bytes += frames.len() as u64 + 1,
-            }
+            list.push(PostedTx {
+                timestamp: block.header.timestamp,
+                bytes: transaction.input().len() as u64,
+                gas: receipt.gas_used,
+                content: BatcherTx::decode(transaction.input())?,
+            });
         }
     }
-    Ok(costs)
+    Ok(list)
 }
 
 /// L1's latest block number.

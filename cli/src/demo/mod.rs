@@ -5,14 +5,14 @@
 //!     -> fresh follower with rollup.json, L1 and DA -> compare every hash -> read the books there -> compare with the model
 //! ```
 
-mod chain;
+pub(crate) mod chain;
 mod chaos;
-mod costs;
-mod model;
-mod population;
+pub(crate) mod costs;
+pub(crate) mod model;
+pub(crate) mod population;
 mod replay;
 mod report;
-mod setup;
+pub(crate) mod setup;
 mod trace;
 mod verify;
 
@@ -39,8 +39,8 @@ use tributary_batcher::node::NodeClient;
 use verify::{Books, Verifier};
 
 /// Development account that administers the registry, and the one that records as gateway.
-const ADMIN: u32 = 0;
-const GATEWAY: u32 = 4;
+pub(crate) const ADMIN: u32 = 0;
+pub(crate) const GATEWAY: u32 = 4;
 
 /// How long the safe head may stand still while blocks wait to become safe.
 const SAFE_PATIENCE: Duration = Duration::from_secs(120);
@@ -71,7 +71,7 @@ impl Progress {
         }
     }
 
-    fn bar(&self, name: &'static str) -> ProgressBar {
+    pub(crate) fn bar(&self, name: &'static str) -> ProgressBar {
         let style = ProgressStyle::with_template("  {prefix:<22} {bar:30} {pos}/{len}  {elapsed}")
             .expect("a fixed template")
             .progress_chars("━━─");
@@ -178,7 +178,8 @@ pub(crate) async fn run(
     Ok(report)
 }
 
-async fn register(reader: &Reader, progress: &Progress) -> eyre::Result<Vec<Mined>> {
+/// Registers the population; returns the transactions that did.
+pub(crate) async fn register(reader: &Reader, progress: &Progress) -> eyre::Result<Vec<Mined>> {
     let mut admin = Sender::new(reader.clone(), keys::dev_signer(ADMIN)).await?;
     setup::register(
         &mut admin,
@@ -253,7 +254,7 @@ async fn check_follower(devnet: &mut Devnet, hashes: &[B256], bar: &ProgressBar)
 }
 
 /// Waits until block `target` is safe at `role`; returns the safe head there.
-async fn wait_until_safe(
+pub(crate) async fn wait_until_safe(
     devnet: &mut Devnet,
     role: Role,
     target: u64,
@@ -382,7 +383,8 @@ fn check_books(books: &Books, model: &Model, records: u64) -> eyre::Result<()> {
     Ok(())
 }
 
-fn last_block(mined: &[Mined]) -> u64 {
+/// The last block that holds any of `mined`.
+pub(crate) fn last_block(mined: &[Mined]) -> u64 {
     mined
         .iter()
         .map(|mined| mined.receipt.block())

@@ -204,6 +204,11 @@ impl Devnet {
         Ok(())
     }
 
+    /// Writes the settings file anew; a role that is started after this starts with it.
+    pub(crate) fn change_settings(&self, options: &Options) -> eyre::Result<()> {
+        settings_file::write(options, &self.urls, &self.network)
+    }
+
     /// Starts one role; its files are where they were if it ran before.
     pub(crate) fn start(&mut self, role: Role) -> eyre::Result<()> {
         let args: Vec<OsString> = [

@@ -1,0 +1,6 @@
+//! What the rollup costs and how fast it is, measured with the code that runs in production.
+//!
+//! Each measurement prints a table that docs/benchmarks.md quotes, and with `--json` one object for machines.
+
+mod chart;
+pub(crate) mod cost;
