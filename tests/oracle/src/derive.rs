@@ -45,10 +45,10 @@ pub async fn derive_caught(history: Arc<History>, kona: Kona) -> Result<Agreemen
 /// Which kona is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kona {
-    /// Put right where it departs from the rules; it also executes what it derives.
-    Repaired,
-    /// As published; it only derives.
+    /// As published.
     AsPublished,
+    /// Put right where it departs from the rules.
+    Repaired,
 }
 
 /// Derives `history` to the end of its L1.
@@ -98,9 +98,7 @@ async fn derive(history: Arc<History>, kona: Kona) -> Result<Agreement, Disagree
             number: derived.block_number(),
         })?;
         compare(&recorded.attributes, &derived)?;
-        if kona == Kona::Repaired {
-            executor.execute(derived.block_number(), derived.inner, recorded.rejected)?;
-        }
+        executor.execute(derived.block_number(), derived.inner, recorded.rejected)?;
         if recorded.rejected {
             // What the engine refuses, it refuses to either: the rest of the span and the channel goes.
             pipeline.signal(Signal::FlushChannel).await?;

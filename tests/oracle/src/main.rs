@@ -3,8 +3,10 @@
 //! ```text
 //!  histories (main workspace) --one JSON file per history--> this program --> "500 histories, 0 disagreements (…)"
 //! ```
-//! `tributary-oracle [--self-test] FILE...` prints one line for each history and exits 0 only if there was no disagreement. With
-//! `--self-test` it damages the first history field by field instead, and exits 0 only if it notices every time.
+//! `tributary-oracle [--self-test | --published COUNT] FILE...` asks kona as published about each history, and if that departs from
+//! what was recorded, kona put right (`repairs.rs`). It prints one line for each history and exits 0 only if there was no disagreement.
+//! With `--published COUNT` it goes on until kona as published has agreed about that many. With `--self-test` it damages the first
+//! history field by field instead, and exits 0 only if it notices every time.
 
 mod alt_da;
 mod compare;
@@ -32,17 +34,27 @@ enum FileError {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let (flags, paths): (Vec<_>, Vec<_>) = std::env::args().skip(1).partition(|arg| arg.starts_with("--"));
-    let is_self_test = flags == ["--self-test"];
-    if paths.is_empty() || !(flags.is_empty() || is_self_test) {
-        eprintln!("usage: tributary-oracle [--self-test] FILE...");
+    let mut arguments: Vec<_> = std::env::args().skip(1).collect();
+    let is_self_test = arguments.first().is_some_and(|first| first == "--self-test");
+    let published = match arguments.first().map(String::as_str) {
+        Some("--published") => arguments.get(1).and_then(|count| count.parse().ok()),
+        _ => Some(usize::MAX),
+    };
+    let flags = match arguments.first().map(String::as_str) {
+        Some("--self-test") => 1,
+        Some("--published") => 2,
+        _ => 0,
+    };
+    let paths = arguments.split_off(flags.min(arguments.len()));
+    let Some(published) = published.filter(|_| !paths.is_empty()) else {
+        eprintln!("usage: tributary-oracle [--self-test | --published COUNT] FILE...");
         return ExitCode::from(2);
-    }
+    };
     // A panic of kona's is reported with its history.
     std::panic::set_hook(Box::new(|_| {}));
     let outcome = match is_self_test {
         true => self_test(&paths[0]).await,
-        false => judge_all(&paths).await,
+        false => judge_all(&paths, published).await,
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
@@ -73,21 +85,27 @@ fn check(path: &str, recorded: RecordedHistory) -> Result<Arc<History>, FileErro
     Ok(Arc::new(history))
 }
 
-async fn judge_all(paths: &[String]) -> Result<bool, FileError> {
+async fn judge_all(paths: &[String], wanted: usize) -> Result<bool, FileError> {
     let mut coverage = Coverage::default();
-    let (mut disagreements, mut executed, mut deviating) = (0, 0, 0);
+    let (mut as_published, mut put_right, mut disagreements) = (0, 0, 0);
     for path in paths {
+        if as_published == wanted {
+            break;
+        }
         let history = check(path, read(path)?)?;
         let seed = history.seed;
-        let published = derive_caught(history.clone(), Kona::AsPublished).await;
-        deviating += usize::from(published.is_err());
-        match derive_caught(history, Kona::Repaired).await {
+        let (judged, departure) = match derive_caught(history.clone(), Kona::AsPublished).await {
+            Ok(agreed) => (Ok(agreed), None),
+            Err(departure) => (derive_caught(history, Kona::Repaired).await, Some(departure)),
+        };
+        match judged {
             Ok(agreed) => {
+                let note = if departure.is_some() { " (kona put right)" } else { "" };
                 println!(
-                    "seed {seed}: {} L1 blocks, {} L2 blocks derived, {} executed",
+                    "seed {seed}: {} L1 blocks, {} L2 blocks derived, {} executed{note}",
                     agreed.l1_blocks, agreed.l2_blocks, agreed.executed.blocks
                 );
-                executed += 1;
+                *(if departure.is_some() { &mut put_right } else { &mut as_published }) += 1;
                 coverage.counts += agreed.counts;
                 coverage.executed += agreed.executed;
             }
@@ -98,12 +116,16 @@ async fn judge_all(paths: &[String]) -> Result<bool, FileError> {
         }
     }
     print!("{coverage}");
-    println!("without repairs, kona disagrees about {deviating} histories");
+    println!("{put_right} further histories in which kona as published departs from the rules: put right, it agrees");
     println!(
-        "{} histories, {disagreements} disagreements ({executed} executed, {} blocks)",
-        paths.len(),
+        "{as_published} histories, {disagreements} disagreements ({} executed, {} blocks)",
+        as_published + put_right,
         coverage.executed.blocks
     );
+    if wanted != usize::MAX && as_published < wanted && disagreements == 0 {
+        println!("{wanted} were wanted and the files ended");
+        return Ok(false);
+    }
     Ok(disagreements == 0)
 }
 
