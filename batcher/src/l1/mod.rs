@@ -11,6 +11,7 @@
 mod account;
 mod error;
 mod fees;
+mod gap;
 mod port;
 mod poster;
 mod submitter;

@@ -11,6 +11,7 @@ use super::{
     account::Account,
     error::L1Error,
     fees::{FeeLimits, Fees, Urgency},
+    gap::Gap,
     port::{Accepted, Call, L1Port},
 };
 use crate::journal::{Attempt, Journal, JournalError, JournaledChannel, JournaledTransaction, Route};
@@ -24,7 +25,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 /// Gas of a transaction before its data.
-const GAS_BASE: u64 = 21_000;
+pub(super) const GAS_BASE: u64 = 21_000;
 
 /// Gas of a token of calldata under EIP-7623, where a zero byte is one token and another byte four: the floor, which data that no
 /// code reads always pays.
@@ -63,14 +64,17 @@ pub struct PosterSettings {
 /// Posts what the journal holds.
 #[derive(Debug)]
 pub struct Poster<L> {
-    l1: L,
-    account: Account,
-    settings: PosterSettings,
+    pub(super) l1: L,
+    pub(super) account: Account,
+    pub(super) settings: PosterSettings,
     /// When a nonce was last offered by this process; empty after a start, so that everything is offered again.
     offered: HashMap<u64, Instant>,
     /// A nonce that L1 says is used, by none of our transactions, and since when it says so.
     unexplained: Option<(u64, Instant)>,
     calldata_size_max: usize,
+    /// L1's next nonce when we last looked.
+    on_chain: u64,
+    pub(super) gap: Option<Gap>,
 }
 
 impl<L: L1Port> Poster<L> {
@@ -84,6 +88,8 @@ impl<L: L1Port> Poster<L> {
             offered: HashMap::new(),
             unexplained: None,
             calldata_size_max: CALLDATA_SIZE_MAX,
+            on_chain: u64::MAX,
+            gap: None,
         }
     }
 
@@ -118,6 +124,7 @@ impl<L: L1Port> Poster<L> {
     pub async fn look(&mut self, journal: &mut Journal) -> Result<(), PostError> {
         // The nonce is read first: what is mined in between must not look like somebody else's transaction.
         let on_chain = self.l1.nonce(self.address(), false).await?;
+        self.on_chain = on_chain;
         let mut found = HashMap::new();
         let mut unexplained = None;
         for transaction in transactions(journal) {
@@ -276,6 +283,9 @@ impl<L: L1Port> Poster<L> {
     /// # Errors
     /// See [`PostError`].
     pub async fn offer(&mut self, journal: &mut Journal, urgency: Urgency) -> Result<(), PostError> {
+        if let Some(first) = transactions(journal).next() {
+            self.fill_gap(self.on_chain, first.nonce).await?;
+        }
         let mut due = Vec::new();
         for (channel_index, channel) in journal.channels().iter().enumerate() {
             let waiting = channel.transactions.iter().enumerate();
