@@ -20,12 +20,15 @@ pub mod kinds;
 pub mod l1;
 mod mempool;
 pub mod node;
+mod ports;
 mod quiet;
 pub mod report;
 mod script;
 mod sequencer;
 mod shape;
+mod traffic;
 mod violation;
+mod weather;
 mod world;
 
 pub use self::{

@@ -227,6 +227,14 @@ fn f12_a_forgotten_transaction_and_a_nonce_gap_after_a_reorg_are_overcome() {
 }
 
 #[test]
+fn f12_a_nonce_that_a_lost_journal_knew_and_l1_took_back_is_filled() {
+    let script = Script::new().at(25, Act::LoseJournal).at(29, Act::EmptyFork(8));
+    let outcomes = scenario(&script);
+    assert_met(&outcomes, FaultKind::JournalLost);
+    assert_met(&outcomes, FaultKind::GapFilled);
+}
+
+#[test]
 fn f13_derivation_does_not_mind_a_second_batcher_with_the_same_key() {
     assert_met(
         &scenario(&Script::new().during(20..=40, Act::TakeNonce)),

@@ -1,161 +1,90 @@
-//! The batcher in single moves: the real channel manager, channel builder and self check; around them the order of work of the
-//! batcher's driver (settle, load, close, disperse, submit, confirm) over the world's L1 and DA.
+//! The batcher, driven turn by turn, and its operator: who starts it again when it ended, and gives it another key when L1 names one.
 //!
-//! This file is all that ties the simulation to how the batcher is driven: [`Poster::step`] is one round, [`NodeView`] all it knows of
-//! the node.
+//! The batcher is the real one: its loop, its journal on a disk that loses what was not synced, its dispersal and its nonce machine,
+//! over the world's L1, pool and DA layer ([`super::ports`]). Its clock is the runtime's, which stands still but for [`Operator::turn`].
 
-use super::{da::NodeDa, kinds::FaultKind, mempool::L1World, violation::Violation};
+use super::{
+    da::{NodeDa, SimulatedDa},
+    env::Env,
+    kinds::FaultKind,
+    mempool::L1World,
+    ports::{BatcherL1, BatcherNode},
+    shape::Posting,
+    violation::Violation,
+};
 use alloy::signers::local::PrivateKeySigner;
-use alloy_primitives::{Address, B256, Bytes};
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+use alloy_primitives::{Address, Bytes};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tributary_batcher::{
-    channel_builder::ChannelBuilder,
-    channel_manager::{ChannelManager, ChannelPolicy, PendingBlock},
+    channel_manager::{ChannelPolicy, PendingBlock},
+    dispersal::Dispersal,
+    driver::{Batcher, BatcherConfig, BatcherError},
+    journal::{Journal, JournalChain, testing::MemoryDisk},
+    l1::{Account, BlobProofs, FeeLimits, L1Error, PostError, Poster, PosterSettings},
 };
-use tributary_da_client::DaLayer;
-use tributary_protocol::{
-    batcher_tx::{BatcherTx, encode_payload},
-    block::{L1BlockNumber, L2BlockNumber, L2BlockRef},
-    config::RollupConfig,
-    frame::encode_frames,
-};
+use tributary_protocol::{block::L2BlockNumber, config::RollupConfig};
 use tributary_sequencer::engine::Chain;
 
-/// Failed puts of one payload after which its channel goes to L1 as calldata.
-const PUTS_BEFORE_FAILOVER: u32 = 5;
+/// Time one turn takes, in which puts are answered.
+const TURN: Duration = Duration::from_secs(1);
 
-/// Rounds after which a transaction that is not mined is sent again with a higher fee.
-const ROUNDS_BEFORE_REPLACEMENT: u32 = 12;
+/// Least of brotli: what a world posts matters, not how small it is.
+const BROTLI_QUALITY: u8 = 1;
 
-/// Rounds to wait for earlier transactions of ours after a start.
-const ROUNDS_OF_QUIET: u32 = 30;
-
-/// Blocks loaded in one round.
-const BLOCKS_PER_LOAD: usize = 64;
-
-/// Frames in one transaction.
-const FRAMES_PER_TRANSACTION: usize = 4;
-
-/// Fee of a first attempt, wei per gas.
-const FEE: u128 = 2_000_000_000;
-
-/// What the batcher knows of the node.
-pub(super) struct NodeView<'a> {
-    pub(super) chain: &'a Chain,
-    /// The newest block that may be posted.
-    pub(super) verified_head: L2BlockRef,
-    pub(super) safe_head: L2BlockRef,
-    /// L1 block being read; every one before it has been read whole.
-    pub(super) current_l1: L1BlockNumber,
-    pub(super) head_l1: L1BlockNumber,
-}
-
-/// What was posted last, to be compared with what derivation makes of it.
-#[derive(Clone, Copy, Debug)]
-struct Posted {
-    last: L2BlockRef,
-    included_in: L1BlockNumber,
-}
-
-#[derive(Debug)]
-struct InFlight {
-    nonce: u64,
-    fee: u128,
-    hashes: Vec<B256>,
-    rounds: u32,
-}
-
-#[derive(Debug)]
-struct Channel {
-    last: L2BlockRef,
-    payloads: VecDeque<Bytes>,
-    failures: u32,
-    calldata: VecDeque<Bytes>,
-    in_flight: Option<InFlight>,
-    included_in: L1BlockNumber,
-}
-
-#[derive(Debug)]
-enum State {
-    /// Waits until what is on L1 is all there is, and the node has read it.
-    Settling {
-        target: Option<L1BlockNumber>,
-        rounds: u32,
-    },
-    Posting {
-        manager: Box<ChannelManager>,
-        channel: Option<Box<Channel>>,
-        posted: Option<Posted>,
-    },
-}
-
-const SETTLING: State = State::Settling {
-    target: None,
-    rounds: 0,
-};
-
-/// A batcher process.
-#[derive(Debug)]
-pub(super) struct Poster {
-    config: Arc<RollupConfig>,
+/// The batcher process and all its operator has.
+pub(super) struct Operator {
+    env: Env,
+    posting: Posting,
     policy: ChannelPolicy,
-    frame_bytes: usize,
     /// Keys it can sign with; L1 says which counts.
     keys: Vec<PrivateKeySigner>,
     key: usize,
-    state: State,
-    /// Payloads it has sent, for whoever wants to send them again.
-    pub(super) sent: Vec<Bytes>,
+    pub(super) l1: BatcherL1,
+    pub(super) node: BatcherNode,
+    da: Arc<NodeDa>,
+    disk: MemoryDisk,
+    process: Batcher<BatcherNode, BatcherL1>,
     hits: BTreeMap<FaultKind, u64>,
+    /// What the last turn came to.
+    said: String,
 }
 
-impl Poster {
+impl Operator {
     pub(super) fn new(
-        config: Arc<RollupConfig>,
+        env: &Env,
+        l1: &L1World,
+        da: &SimulatedDa,
+        posting: Posting,
         policy: ChannelPolicy,
-        frame_bytes: usize,
         keys: Vec<PrivateKeySigner>,
-    ) -> Self {
-        Self {
-            config,
+    ) -> Result<Self, Violation> {
+        let l1 = BatcherL1::new(l1.clone(), da.clone(), env.config.alt_da.is_some());
+        let (node, da) = (BatcherNode::default(), Arc::new(NodeDa::new(da.clone())));
+        let disk = MemoryDisk::default();
+        let process = start(env, posting, policy, &keys[0], (&l1, &node, &da, &disk))?;
+        Ok(Self {
+            env: env.clone(),
+            posting,
             policy,
-            frame_bytes,
             keys,
             key: 0,
-            state: SETTLING,
-            sent: Vec::new(),
+            l1,
+            node,
+            da,
+            disk,
+            process,
             hits: BTreeMap::new(),
-        }
+            said: String::new(),
+        })
     }
 
-    /// What it is doing, for reports.
-    pub(super) fn state_name(&self) -> &'static str {
-        match &self.state {
-            State::Settling { target: None, .. } => "waits for quiet",
-            State::Settling { .. } => "waits for the node",
-            State::Posting { channel: None, .. } => "loads",
-            State::Posting {
-                channel: Some(channel),
-                ..
-            } => match (channel.payloads.is_empty(), &channel.in_flight) {
-                (false, _) => "disperses",
-                (true, None) => "submits",
-                (true, Some(_)) => "waits for L1",
-            },
-        }
-    }
-
-    /// Its process ends and another one starts: nothing is left but what is on L1.
-    pub(super) fn restart(&mut self) {
-        self.state = SETTLING;
+    /// What the last turn came to, for reports.
+    pub(super) fn said(&self) -> &str {
+        &self.said
     }
 
     pub(super) fn account(&self) -> Address {
-        self.keys[self.key].address()
+        self.key().address()
     }
 
     pub(super) fn key(&self) -> &PrivateKeySigner {
@@ -163,221 +92,156 @@ impl Poster {
     }
 
     pub(super) fn take_hits(&mut self) -> BTreeMap<FaultKind, u64> {
-        core::mem::take(&mut self.hits)
+        let mut hits = core::mem::take(&mut self.hits);
+        for (kind, count) in self.l1.take_hits() {
+            *hits.entry(kind).or_default() += count;
+        }
+        hits.insert(FaultKind::BatcherNodeDown, self.node.take_failed());
+        hits
     }
 
     fn count(&mut self, kind: FaultKind) {
         *self.hits.entry(kind).or_default() += 1;
     }
 
-    /// The operator gives it the key that counts. What it was doing with another one it forgets.
-    pub(super) fn use_key_of(&mut self, account: Address) -> bool {
+    /// No more faults.
+    pub(super) fn heal(&mut self) -> Result<(), Violation> {
+        self.l1.heal();
+        self.node.heal();
+        self.crash()
+    }
+
+    /// Its process ends and another one starts on what its disk has kept.
+    pub(super) fn crash(&mut self) -> Result<(), Violation> {
+        self.disk.power_up();
+        self.restart()
+    }
+
+    /// The power goes at the disk's `operations`th operation from now on.
+    pub(super) fn cut_power_in(&self, operations: usize) {
+        self.disk.cut_power_at(self.disk.operations() + operations);
+    }
+
+    /// Its process ends and another one starts on an empty disk.
+    pub(super) fn lose_journal(&mut self) -> Result<(), Violation> {
+        self.disk = MemoryDisk::default();
+        self.l1.forget_effects();
+        self.restart()
+    }
+
+    fn restart(&mut self) -> Result<(), Violation> {
+        let key = self.key().clone();
+        let world = (&self.l1, &self.node, &self.da, &self.disk);
+        self.process = start(&self.env, self.posting, self.policy, &key, world)?;
+        Ok(())
+    }
+
+    /// The operator gives it the key that counts, and an empty journal. False if there is no such key, or it has it.
+    pub(super) fn use_key_of(&mut self, account: Address) -> Result<bool, Violation> {
         let index = self.keys.iter().position(|key| key.address() == account);
         match index {
             Some(index) if index != self.key => {
                 self.key = index;
-                self.state = SETTLING;
-                true
+                self.lose_journal()?;
+                Ok(true)
             }
-            _ => false,
+            _ => Ok(false),
         }
     }
 
-    /// One round. `now` is the world's time since genesis.
-    pub(super) async fn step(
-        &mut self,
-        node: &NodeView<'_>,
-        l1: &mut L1World,
-        da: &NodeDa,
-        now: Duration,
-        flush: bool,
-    ) -> Result<(), Violation> {
-        match core::mem::replace(&mut self.state, SETTLING) {
-            State::Settling { target, rounds } => self.settle(node, l1, target, rounds),
-            State::Posting {
-                manager,
-                channel,
-                posted,
-            } => {
-                self.post(node, l1, da, (manager, channel, posted), (now, flush))
-                    .await?;
-            }
-        }
-        Ok(())
-    }
-
-    fn settle(&mut self, node: &NodeView<'_>, l1: &L1World, target: Option<L1BlockNumber>, rounds: u32) {
-        let is_quiet = l1.waiting(self.account()) == 0 || rounds >= ROUNDS_OF_QUIET;
-        let target = target.or_else(|| is_quiet.then_some(node.head_l1));
-        self.state = match target {
-            Some(target) if node.current_l1 >= target => State::Posting {
-                manager: Box::new(ChannelManager::new(self.policy, node.safe_head.id())),
-                channel: None,
-                posted: None,
-            },
-            target => State::Settling {
-                target,
-                rounds: rounds + 1,
-            },
-        };
-    }
-
-    async fn post(
-        &mut self,
-        node: &NodeView<'_>,
-        l1: &mut L1World,
-        da: &NodeDa,
-        (mut manager, channel, mut posted): (Box<ChannelManager>, Option<Box<Channel>>, Option<Posted>),
-        (now, flush): (Duration, bool),
-    ) -> Result<(), Violation> {
-        let was_lost = |posted: Posted| {
-            node.current_l1 > posted.included_in && node.safe_head.number < posted.last.number
-        };
-        if channel.is_none() && posted.is_some_and(was_lost) {
-            self.count(FaultKind::PostLost);
-            return Ok(());
-        }
-        let channel = match channel {
-            Some(mut channel) => {
-                if !channel.payloads.is_empty() {
-                    self.disperse(&mut channel, da).await;
-                } else if self.submit(&mut channel, l1).is_err() {
-                    return Ok(());
-                }
-                if channel.payloads.is_empty() && channel.calldata.is_empty() && channel.in_flight.is_none() {
-                    posted = Some(Posted {
-                        last: channel.last,
-                        included_in: channel.included_in,
-                    });
-                    None
-                } else {
-                    Some(channel)
-                }
-            }
-            None => {
-                if !self.load(node, &mut manager, now) {
-                    return Ok(());
-                }
-                match manager.close(now, node.head_l1, flush) {
-                    Some((blocks, _)) => Some(Box::new(self.channel(&blocks)?)),
-                    None => None,
-                }
-            }
-        };
-        self.state = State::Posting {
-            manager,
-            channel,
-            posted,
-        };
-        Ok(())
-    }
-
-    /// False if the node has replaced what was loaded before.
-    fn load(&self, node: &NodeView<'_>, manager: &mut ChannelManager, now: Duration) -> bool {
-        for _ in 0..BLOCKS_PER_LOAD {
-            let wanted = manager.next_wanted();
-            let Some(number) = wanted.filter(|number| *number <= node.verified_head.number) else {
-                return true;
-            };
-            let Some(pending) = pending_block(node.chain, number, &self.config) else {
-                return false;
-            };
-            if manager.push(pending, now).is_err() {
-                return false;
-            }
-        }
-        true
-    }
-
-    fn channel(&mut self, blocks: &[PendingBlock]) -> Result<Channel, Violation> {
-        let failed = |error: &dyn core::fmt::Display| Violation::Channel(error.to_string());
-        let channel = ChannelBuilder::new(&self.config, 1)
-            .build(blocks)
-            .map_err(|error| failed(&error))?;
-        let frames = channel.frames(self.frame_bytes).map_err(|error| failed(&error))?;
-        let payloads: VecDeque<Bytes> = frames
-            .chunks(FRAMES_PER_TRANSACTION)
-            .map(|frames| encode_payload(&encode_frames(frames)))
-            .collect();
-        self.sent.extend(payloads.iter().cloned());
-        let mut channel = Channel {
-            last: channel.last,
-            payloads,
-            failures: 0,
-            calldata: VecDeque::new(),
-            in_flight: None,
-            included_in: L1BlockNumber(0),
-        };
-        if self.config.alt_da.is_none() {
-            channel.calldata = core::mem::take(&mut channel.payloads);
-        }
-        Ok(channel)
-    }
-
-    /// Puts the next payload on DA. If the layer keeps refusing, what is left goes to L1 as it is.
-    async fn disperse(&mut self, channel: &mut Channel, da: &NodeDa) {
-        let Some(payload) = channel.payloads.front() else {
-            return;
-        };
-        match da.put(payload.clone()).await {
-            Ok(commitment) => {
-                channel.payloads.pop_front();
-                channel
-                    .calldata
-                    .push_back(BatcherTx::Commitment(commitment).encode());
+    /// One turn of its loop, and the time until the next.
+    pub(super) async fn turn(&mut self) -> Result<(), Violation> {
+        let turned = self.process.turn().await;
+        self.said.clear();
+        match turned {
+            Ok(()) => {
+                let status = self.process.status();
+                let status = status.borrow();
+                let problem = status.problem.as_deref().unwrap_or("posts");
+                self.said.push_str(problem);
             }
             Err(error) => {
-                channel.failures += 1;
-                if channel.failures >= PUTS_BEFORE_FAILOVER || !error.is_retryable() {
-                    self.count(FaultKind::Failover);
-                    let rest = core::mem::take(&mut channel.payloads);
-                    channel.calldata.extend(rest);
+                self.said = error.to_string();
+                if error.is_fatal() {
+                    self.help(error)?;
                 }
             }
         }
+        if self.said.contains("did not become safe") {
+            self.count(FaultKind::PostLost);
+        }
+        // Puts run in this time, and in no other.
+        tokio::time::sleep(TURN).await;
+        match self.l1.conflict() {
+            Some(nonce) => Err(Violation::TwoEffects { nonce }),
+            None => Ok(()),
+        }
     }
 
-    /// One transaction at a time, in order. An error means that our nonce is not the next any more: everything starts over.
-    fn submit(&mut self, channel: &mut Channel, l1: &mut L1World) -> Result<(), ()> {
-        let account = self.account();
-        let Some(in_flight) = &mut channel.in_flight else {
-            let Some(calldata) = channel.calldata.front() else {
-                return Ok(());
-            };
-            let nonce = l1.nonce(account);
-            let transaction = l1.sign(self.key(), nonce, FEE, calldata.clone());
-            channel.in_flight = Some(InFlight {
-                nonce,
-                fee: FEE,
-                hashes: vec![*transaction.tx_hash()],
-                rounds: 0,
-            });
-            l1.send(account, transaction);
-            return Ok(());
-        };
-        if let Some(number) = in_flight.hashes.iter().find_map(|hash| l1.inclusion(hash)) {
-            channel.included_in = number;
-            channel.calldata.pop_front();
-            channel.in_flight = None;
-            return Ok(());
-        }
-        // A reorg may have taken back what came before: nothing fills such a gap but starting over.
-        if l1.nonce(account) != in_flight.nonce {
-            return Err(());
-        }
-        in_flight.rounds += 1;
-        if in_flight.rounds.is_multiple_of(ROUNDS_BEFORE_REPLACEMENT) {
-            in_flight.fee += in_flight.fee.div_ceil(8);
-            let (nonce, fee) = (in_flight.nonce, in_flight.fee);
-            if let Some(calldata) = channel.calldata.front() {
-                let transaction = l1.sign(&self.keys[self.key], nonce, fee, calldata.clone());
-                in_flight.hashes.push(*transaction.tx_hash());
-                l1.send(account, transaction);
-                self.count(FaultKind::TransactionReplaced);
+    /// The operator looks why it stopped.
+    fn help(&mut self, error: BatcherError) -> Result<(), Violation> {
+        match error {
+            // Somebody used the key: what was begun cannot be ended as it was begun.
+            BatcherError::Post(PostError::L1(L1Error::NonceTaken { .. })) => {
+                self.count(FaultKind::ForeignNonceStop);
+                self.lose_journal()
             }
+            BatcherError::Journal(_) | BatcherError::Post(PostError::Journal(_)) if self.disk.is_cut() => {
+                self.count(FaultKind::JournalPowerCut);
+                self.crash()
+            }
+            BatcherError::Build(error) => Err(Violation::Channel(error.to_string())),
+            error => Err(Violation::Batcher(error.to_string())),
         }
-        Ok(())
     }
+
+    /// Payloads it has sent of late.
+    pub(super) fn sent(&self) -> Vec<Bytes> {
+        self.l1.sent()
+    }
+}
+
+/// What a process connects to.
+type Connections<'a> = (&'a BatcherL1, &'a BatcherNode, &'a Arc<NodeDa>, &'a MemoryDisk);
+
+fn start(
+    env: &Env,
+    posting: Posting,
+    policy: ChannelPolicy,
+    key: &PrivateKeySigner,
+    (l1, node, da, disk): Connections<'_>,
+) -> Result<Batcher<BatcherNode, BatcherL1>, Violation> {
+    let config = &env.config;
+    let account = Account::new(key.clone(), config.l1_chain_id, BlobProofs::Unchecked);
+    let chain = JournalChain {
+        l1_chain_id: config.l1_chain_id,
+        l2_chain_id: config.l2_chain_id,
+        l2_genesis: config.genesis.l2.hash,
+        batcher: account.address(),
+    };
+    let journal = Journal::open(Box::new(disk.clone()), chain)
+        .map_err(|error| Violation::Restart(error.to_string()))?;
+    let settings = PosterSettings {
+        inbox: config.batch_inbox_address,
+        limits: FeeLimits::default(),
+        replace_after: posting.replace_after,
+        in_flight_max: posting.in_flight_max,
+    };
+    let poster = Poster::new(l1.clone(), account, settings).with_calldata_size_max(posting.calldata_bytes);
+    let dispersal = Dispersal::new(da.clone(), posting.choice);
+    let batcher_config = BatcherConfig {
+        poll_interval: TURN,
+        policy,
+        brotli_quality: BROTLI_QUALITY,
+    };
+    Ok(Batcher::new(
+        batcher_config,
+        (**config).clone(),
+        node.clone(),
+        journal,
+        dispersal,
+        poster,
+    ))
 }
 
 /// A canonical block as the batcher loads it.

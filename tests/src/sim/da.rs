@@ -1,9 +1,9 @@
-//! The DA layer of a world, and each node's faulty connection to it.
+//! Where a world's data is besides L1's blocks: the DA layer and the beacon node's blobs, and each node's faulty connection to both.
 //!
 //! Two kinds of answers must not be confused: a fault is one node's and passes, a verdict is everybody's and stays.
 
 use super::kinds::FaultKind;
-use alloy_primitives::Bytes;
+use alloy_primitives::{B256, Bytes};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -12,7 +12,12 @@ use tributary_da_client::{
     BoxFuture, Capabilities, DaLayer, DropReason, Fetched, PAYLOAD_SIZE_MAX, PutError, Unavailable,
     cert::local_verdict,
 };
-use tributary_protocol::{block::L1BlockNumber, commitment::Commitment};
+use tributary_derivation::driver::{BlobFetchError, BlobSource, memory::MemoryBlobs};
+use tributary_protocol::{
+    blob::Blob,
+    block::{L1BlockNumber, L1BlockRef},
+    commitment::Commitment,
+};
 
 const URL: &str = "simulated";
 
@@ -32,6 +37,8 @@ struct Shared {
 #[derive(Clone, Debug, Default)]
 pub struct SimulatedDa {
     shared: Arc<Mutex<Shared>>,
+    /// What the beacon node has.
+    pub blobs: MemoryBlobs,
 }
 
 impl SimulatedDa {
@@ -84,6 +91,12 @@ impl SimulatedDa {
     /// The next `gets` of this commitment find nothing.
     pub fn hide(&self, commitment: &Commitment, gets: u32) {
         self.lock().hidden.insert(commitment.encode(), gets);
+    }
+
+    /// The payload, if it is stored.
+    #[must_use]
+    pub fn payload(&self, commitment: &Commitment) -> Option<Bytes> {
+        self.lock().payloads.get(&commitment.encode()).cloned()
     }
 
     /// A payload is lost for good.
@@ -176,6 +189,7 @@ fn put_error(kind: FaultKind) -> PutError {
 #[derive(Debug, Default)]
 struct Connection {
     faults: VecDeque<FaultKind>,
+    blob_faults: VecDeque<FaultKind>,
     hits: BTreeMap<FaultKind, u64>,
 }
 
@@ -205,9 +219,16 @@ impl NodeDa {
         self.lock().faults.extend(std::iter::repeat_n(kind, count));
     }
 
+    /// The next `count` requests for blobs meet this fault.
+    pub fn fail_blobs(&self, kind: FaultKind, count: usize) {
+        self.lock().blob_faults.extend(std::iter::repeat_n(kind, count));
+    }
+
     /// No more faults.
     pub fn heal(&self) {
-        self.lock().faults.clear();
+        let mut connection = self.lock();
+        connection.faults.clear();
+        connection.blob_faults.clear();
     }
 
     /// How many gets met which fault since this was last asked.
@@ -248,6 +269,52 @@ impl DaLayer for NodeDa {
     }
 
     fn health(&self) -> BoxFuture<'_, Result<(), Unavailable>> {
-        Box::pin(async { Ok(()) })
+        Box::pin(async {
+            // A layer that would not answer a put does not say that it is well.
+            let mut layer = self.layer.lock();
+            let is_down = layer.put_faults.front() == Some(&FaultKind::DaPutDown);
+            match layer.put_faults.pop_front_if(|_| is_down) {
+                Some(kind) => {
+                    layer.count(kind);
+                    Err(Unavailable::NoAnswer {
+                        commitment: Bytes::new(),
+                        url: URL.to_owned(),
+                        reason: kind.label().to_owned(),
+                    })
+                }
+                None => Ok(()),
+            }
+        })
+    }
+}
+
+impl BlobSource for NodeDa {
+    fn blobs<'a>(
+        &'a self,
+        hashes: &'a [B256],
+        l1_inclusion: L1BlockRef,
+    ) -> BoxFuture<'a, Result<Vec<Blob>, BlobFetchError>> {
+        let fault = {
+            let mut connection = self.lock();
+            let fault = connection.blob_faults.pop_front();
+            if let Some(kind) = fault {
+                *connection.hits.entry(kind).or_default() += 1;
+            }
+            fault
+        };
+        Box::pin(async move {
+            match fault {
+                None => self.layer.blobs.blobs(hashes, l1_inclusion).await,
+                Some(FaultKind::BlobsMissing) => Err(BlobFetchError::Missing {
+                    hash: hashes.first().copied().unwrap_or_default(),
+                    served: 0,
+                    l1_inclusion: l1_inclusion.id(),
+                }),
+                Some(kind) => Err(BlobFetchError::Transport {
+                    path: URL.to_owned(),
+                    cause: kind.label().to_owned(),
+                }),
+            }
+        })
     }
 }

@@ -5,8 +5,9 @@
 
 use super::{da::SimulatedDa, kinds::Forgery, mempool::L1World};
 use crate::history::users;
+use alloy::signers::SignerSync;
 use alloy::signers::local::PrivateKeySigner;
-use alloy_consensus::{TxEip1559, TxEip7702, TxEnvelope};
+use alloy_consensus::{SignableTransaction, TxEip1559, TxEip4844, TxEip4844Variant, TxEip7702, TxEnvelope};
 use alloy_primitives::{Address, B256, Bytes, TxKind};
 use rand::{Rng, rngs::StdRng, seq::IndexedRandom};
 use std::sync::{Arc, OnceLock};
@@ -15,6 +16,7 @@ use tributary_derivation::l1_block::L1Block;
 use tributary_protocol::{
     batch::{Batch, SingularBatch, SpanBatch, SpanParameters},
     batcher_tx::{BatcherTx, decode_payload, encode_payload},
+    blob::{BLOB_SIZE, Blob},
     block::{L1BlockNumber, L2BlockNumber, L2BlockRef},
     channel::{Compression, append_batch, compress, split_into_frames},
     commitment::Commitment,
@@ -46,6 +48,7 @@ pub(super) struct Sight<'a> {
 enum Post {
     Payload(Bytes),
     Calldata(Bytes),
+    Blobs(Vec<Blob>),
 }
 
 impl Sight<'_> {
@@ -80,7 +83,12 @@ impl Sight<'_> {
                 }
                 BatcherTx::Commitment(commitment).encode()
             }
+            Post::Payload(payload) if rng.random_bool(0.1) => match Blob::encode(&payload) {
+                Ok(blob) => return self.blob_transaction(key, vec![blob], rng),
+                Err(_) => payload,
+            },
             Post::Payload(payload) => payload,
+            Post::Blobs(blobs) => return self.blob_transaction(key, blobs, rng),
         };
         let transaction = TxEip1559 {
             chain_id: self.config.l1_chain_id,
@@ -92,6 +100,22 @@ impl Sight<'_> {
             ..TxEip1559::default()
         };
         users::sign(key, transaction)
+    }
+
+    fn blob_transaction(&self, key: &PrivateKeySigner, blobs: Vec<Blob>, rng: &mut StdRng) -> TxEnvelope {
+        let hashes = blobs.into_iter().map(|blob| self.da.blobs.put(blob)).collect();
+        let transaction: TxEip4844Variant = TxEip4844Variant::TxEip4844(TxEip4844 {
+            chain_id: self.config.l1_chain_id,
+            nonce: rng.random_range(1 << 40..1 << 41),
+            gas_limit: 1_000_000,
+            to: self.config.batch_inbox_address,
+            blob_versioned_hashes: hashes,
+            ..TxEip4844::default()
+        });
+        let signature = key
+            .sign_hash_sync(&transaction.signature_hash())
+            .expect("a local key signs");
+        transaction.into_signed(signature).into()
     }
 
     fn set_code_transaction(&self, input: Bytes) -> TxEnvelope {
@@ -147,11 +171,34 @@ impl Sight<'_> {
             Forgery::Repeated => payload(self.sent.choose(rng).cloned()),
             Forgery::Reordered => payload(self.sent.choose(rng).and_then(reversed)),
             Forgery::OversizeChannel => self.oversize(),
+            Forgery::Blob => vec![Post::Blobs(self.bad_blobs(rng))],
             _ => payload(
                 self.frames(kind, rng)
                     .map(|frames| encode_payload(&encode_frames(&frames))),
             ),
         }
+    }
+
+    /// A blob that holds nothing, and at times a good one after it.
+    fn bad_blobs(&self, rng: &mut StdRng) -> Vec<Blob> {
+        let mut bytes = vec![0; BLOB_SIZE];
+        match rng.random_range(0..3) {
+            // Another version of the encoding.
+            0 => bytes[1] = rng.random_range(1..=255),
+            // A bit that no field element has.
+            1 => bytes[32] = 0x40,
+            // Something after the content, which is empty.
+            _ => bytes[BLOB_SIZE - 1] = 1,
+        }
+        let mut blobs: Vec<Blob> = Blob::new(bytes.into()).into_iter().collect();
+        if rng.random_bool(0.5) {
+            blobs.extend(
+                self.sent
+                    .choose(rng)
+                    .and_then(|payload| Blob::encode(payload).ok()),
+            );
+        }
+        blobs
     }
 
     /// A channel that never fits. Its payloads are the same for all worlds.

@@ -72,8 +72,22 @@ kinds! {
         TransactionForgotten => "transaction_forgotten",
         /// The batcher replaces a transaction.
         TransactionReplaced => "transaction_replaced",
+        /// A batcher transaction fails where it is mined.
+        TransactionReverted => "transaction_reverted",
         /// Somebody else uses the batcher's next nonce.
         NonceTaken => "nonce_taken",
+        /// The batcher stops for good, since somebody else used a nonce of its.
+        ForeignNonceStop => "foreign_nonce_stop",
+        /// The batcher fills a nonce that L1 has lost.
+        GapFilled => "nonce_gap_filled",
+        /// Gas of L1, or gas of blobs, gets many times dearer.
+        FeeSpike => "fee_spike",
+        /// The batcher's account cannot pay.
+        OutOfFunds => "out_of_funds",
+        /// L1 does not answer the batcher.
+        BatcherL1Down => "batcher_l1_down",
+        /// The node does not answer the batcher.
+        BatcherNodeDown => "batcher_node_down",
         /// What was posted did not become safe.
         PostLost => "post_lost",
         /// A batcher transaction left the chain with its block.
@@ -94,14 +108,22 @@ kinds! {
         DaPutFailover => "da_put_failover",
         /// The DA layer refuses a payload for good.
         DaPutRejected => "da_put_rejected",
-        /// A channel went to L1 in calldata, since the DA layer did not take it.
-        Failover => "failover_to_calldata",
+        /// A channel went to L1 itself, since the DA layer did not take it.
+        Failover => "failover_to_l1",
+        /// The beacon node does not answer.
+        BlobsDown => "blobs_down",
+        /// The beacon node does not have a blob yet.
+        BlobsMissing => "blobs_missing",
         /// The sequencer's process ends.
         SequencerCrash => "sequencer_crash",
         /// The follower's process ends.
         FollowerCrash => "follower_crash",
         /// The batcher's process ends.
         BatcherCrash => "batcher_crash",
+        /// The power goes while the batcher writes its journal.
+        JournalPowerCut => "journal_power_cut",
+        /// The batcher starts without its journal.
+        JournalLost => "journal_lost",
         /// The sequencer's disk fails at a write.
         SequencerDisk => "sequencer_disk",
         /// The follower's disk fails at a write.
@@ -150,6 +172,8 @@ kinds! {
         FrameGap => "frame_gap",
         /// A frame after the last.
         FrameAfterLast => "frame_after_last",
+        /// A blob that is not in the encoding of batcher data.
+        Blob => "blob",
         /// A channel that is never closed.
         OpenChannel => "open_channel",
         /// A channel over the size limit.

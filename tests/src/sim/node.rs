@@ -219,4 +219,5 @@ fn driver(env: &Env, engine: &Engine, l1: &NodeL1, da: &NodeDa) -> Driver {
         Arc::new(engine.clone()),
         DriverSettings::default(),
     )
+    .with_blobs(Arc::new(da.clone()))
 }

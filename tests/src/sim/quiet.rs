@@ -22,7 +22,7 @@ impl World {
     pub(super) async fn end_quietly(&mut self) -> Result<(), Violation> {
         self.heal()?;
         // L1 outgrows its abandoned forks: until it does, nobody can tell a fork from a server that lags.
-        while self.l1.head().number.0 < self.l1.highest {
+        while self.l1.head().number.0 < self.l1.highest() {
             self.mine_block(Vec::new());
         }
         self.mine_block(Vec::new());
@@ -55,6 +55,8 @@ impl World {
         self.da.heal();
         self.follower.heal();
         self.sequencer.node.heal();
+        self.batcher.heal()?;
+        self.l1.set_prices(1, 1);
         self.shape.faults = 0.0;
         self.shape.gaps = 0.0;
         self.inclusion = 1.0;
@@ -91,11 +93,11 @@ impl World {
     }
 
     async fn quiet_tick(&mut self) -> Result<(), Violation> {
-        self.mind_key(1.0);
+        self.mind_key(1.0)?;
         self.derive(Role::Sequencer, STEPS_MAX).await?;
         self.build(64).await?;
         for _ in 0..6 {
-            self.post(true).await?;
+            self.post().await?;
         }
         self.derive(Role::Follower, STEPS_MAX).await?;
         self.mine_block(Vec::new());

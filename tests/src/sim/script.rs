@@ -7,6 +7,7 @@ use super::{
     world::{Move, Role, STEPS_MAX, World},
 };
 use core::ops::RangeInclusive;
+use tributary_batcher::dispersal::DaChoice;
 
 /// One thing that happens.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +34,24 @@ pub enum Act {
     CrashFollower(usize),
     /// The batcher takes so many rounds, then its process ends.
     CrashBatcher(usize),
+    /// The batcher starts on an empty disk.
+    LoseJournal,
+    /// The power goes at the journal's disk's next but so many operations.
+    CutJournal(usize),
+    /// L1 asks so many times as much for gas, and for gas of blobs, as a calm one.
+    Prices(u128, u128),
+    /// Whether the batcher's account can pay.
+    Funds(bool),
+    /// So many of the batcher's next transactions are mined and fail.
+    Revert(usize),
+    /// The batcher does nothing for so many L1 blocks.
+    Away(u64),
+    /// So many requests of both nodes for blobs fail in this way.
+    Blobs(FaultKind, usize),
+    /// So many requests of the batcher to L1 are not answered.
+    BatcherL1(usize),
+    /// So many requests of the batcher to its node are not answered.
+    BatcherNode(usize),
     /// The follower loses its store.
     WipeFollower,
     /// The next L1 block comes so many seconds later than it should.
@@ -47,7 +66,10 @@ pub enum Act {
 
 /// What happens, and after which L1 blocks.
 #[derive(Clone, Debug, Default)]
-pub struct Script(Vec<(RangeInclusive<u64>, Act)>);
+pub struct Script {
+    acts: Vec<(RangeInclusive<u64>, Act)>,
+    choice: Option<DaChoice>,
+}
 
 impl Script {
     /// Nothing happens.
@@ -65,12 +87,23 @@ impl Script {
     /// `act` happens at every L1 block of `ticks`.
     #[must_use]
     pub fn during(mut self, ticks: RangeInclusive<u64>, act: Act) -> Self {
-        self.0.push((ticks, act));
+        self.acts.push((ticks, act));
         self
     }
 
+    /// Where the batcher's channels go, if not to the DA layer and in its place to calldata.
+    #[must_use]
+    pub const fn posting(mut self, choice: DaChoice) -> Self {
+        self.choice = Some(choice);
+        self
+    }
+
+    pub(super) const fn choice(&self) -> Option<DaChoice> {
+        self.choice
+    }
+
     pub(super) fn acts(&self, tick: u64) -> Vec<Act> {
-        let acts = self.0.iter().filter(|(ticks, _)| ticks.contains(&tick));
+        let acts = self.acts.iter().filter(|(ticks, _)| ticks.contains(&tick));
         acts.map(|(_, act)| *act).collect()
     }
 }
@@ -90,7 +123,7 @@ impl World {
             Act::L1(kind, count) => self.fail_l1(&L1Fault::Error(kind), count),
             Act::Stale(blocks, count) => self.fail_l1(&L1Fault::Stale(blocks), count),
             Act::OtherFork(count) => {
-                if let Some(fork) = self.l1.previous_fork.clone() {
+                if let Some(fork) = self.l1.previous_fork() {
                     self.follower.l1.fail(&L1Fault::OtherFork(fork), count);
                 }
             }
@@ -110,11 +143,28 @@ impl World {
             }
             Act::CrashBatcher(rounds) => {
                 for _ in 0..rounds {
-                    self.post(false).await?;
+                    self.post().await?;
                 }
-                self.batcher.restart();
-                self.counts.fault(FaultKind::BatcherCrash);
-                self.note(Move::BatcherCrash);
+                self.crash_batcher()?;
+            }
+            Act::LoseJournal => self.lose_journal()?,
+            Act::CutJournal(operations) => self.cut_journal(operations),
+            Act::Prices(gas, blob_gas) => self.set_prices(gas, blob_gas),
+            Act::Funds(has_funds) => self.set_funds(has_funds),
+            Act::Revert(count) => self.revert(count),
+            Act::Away(l1_blocks) => self.away = l1_blocks,
+            Act::Blobs(kind, count) => {
+                self.sequencer.node.da.fail_blobs(kind, count);
+                self.follower.da.fail_blobs(kind, count);
+                self.note(Move::DaFault(Role::Follower, kind, count));
+            }
+            Act::BatcherL1(count) => {
+                self.batcher.l1.fail(count);
+                self.note(Move::BatcherFault(FaultKind::BatcherL1Down, count));
+            }
+            Act::BatcherNode(count) => {
+                self.batcher.node.fail(count);
+                self.note(Move::BatcherFault(FaultKind::BatcherNodeDown, count));
             }
             Act::WipeFollower => self.follower.wipe()?,
             Act::Gap(secs) => self.gap = secs,

@@ -1,7 +1,48 @@
 //! What kind of world: the rules of its chain, and how much goes wrong in it.
 
-use core::ops::RangeInclusive;
+use core::{ops::RangeInclusive, time::Duration};
 use rand::{Rng, rngs::StdRng};
+use tributary_batcher::dispersal::{DaChoice, L1Destination};
+
+/// L1 blocks between L1's head and its finalized block where reorgs of two epochs must be possible.
+const FINALITY_LAG_MAX: u64 = 70;
+
+/// How the batcher posts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Posting {
+    pub(super) choice: DaChoice,
+    /// Time after which a transaction is replaced.
+    pub(super) replace_after: Duration,
+    pub(super) in_flight_max: usize,
+    /// Bytes of calldata in one transaction.
+    pub(super) calldata_bytes: usize,
+}
+
+impl Posting {
+    fn random(rng: &mut StdRng, has_alt_da: bool, channel_bytes: usize) -> Self {
+        let destination = match rng.random_range(0..6) {
+            0..4 => L1Destination::Calldata,
+            4 => L1Destination::Blobs,
+            _ => L1Destination::Cheaper,
+        };
+        Self {
+            choice: if has_alt_da {
+                DaChoice::Layer {
+                    failover: Some(destination),
+                }
+            } else {
+                DaChoice::L1(destination)
+            },
+            replace_after: Duration::from_secs(rng.random_range(12..60)),
+            in_flight_max: rng.random_range(1..5),
+            calldata_bytes: if rng.random_bool(0.5) {
+                120_000
+            } else {
+                rng.random_range(channel_bytes / 12..channel_bytes / 2)
+            },
+        }
+    }
+}
 
 /// What kind of world.
 #[derive(Clone, Debug)]
@@ -27,8 +68,11 @@ pub(super) struct Shape {
     pub(super) channel_secs: u64,
     /// Bytes of batch data in a channel.
     pub(super) channel_bytes: usize,
-    /// Bytes of a frame.
-    pub(super) frame_bytes: usize,
+    pub(super) posting: Posting,
+    /// L1 blocks between L1's head and its finalized block.
+    pub(super) finality_lag: u64,
+    /// Chance that L1 gets dear or the batcher's account runs dry, for each L1 block.
+    pub(super) tides: f64,
     /// L1 block at which the batcher goes away for longer than a channel may take.
     pub(super) away_at: Option<u64>,
     /// L1 block at which somebody posts a channel over the limit.
@@ -37,9 +81,19 @@ pub(super) struct Shape {
 
 impl Shape {
     /// A world in which nothing goes wrong by itself.
-    pub(super) fn calm(rng: &mut StdRng) -> Self {
+    pub(super) fn calm(rng: &mut StdRng, choice: Option<DaChoice>) -> Self {
+        let random = Self::random(rng, 0);
+        let usual = DaChoice::Layer {
+            failover: Some(L1Destination::Calldata),
+        };
         Self {
             has_alt_da: true,
+            posting: Posting {
+                choice: choice.unwrap_or(usual),
+                ..random.posting
+            },
+            finality_lag: FINALITY_LAG_MAX,
+            tides: 0.0,
             block_time: 10,
             l1_block_time: 10..=16,
             seq_window_size: 30,
@@ -51,15 +105,24 @@ impl Shape {
             channel_secs: 20,
             away_at: None,
             oversize_at: None,
-            ..Self::random(rng, 0)
+            ..random
         }
     }
 
     pub(super) fn random(rng: &mut StdRng, l1_blocks: u64) -> Self {
         let channel_bytes = rng.random_range(2_000..12_000);
+        let has_alt_da = rng.random_bool(0.75);
+        let posting = Posting::random(rng, has_alt_da, channel_bytes);
         let base = Self {
             is_jovian: rng.random_bool(0.6),
-            has_alt_da: rng.random_bool(0.85),
+            has_alt_da,
+            posting,
+            finality_lag: if rng.random_bool(0.3) {
+                FINALITY_LAG_MAX
+            } else {
+                rng.random_range(10..40)
+            },
+            tides: [0.0, 0.0, 0.02][rng.random_range(0..3)],
             // An epoch has at least one block, so a chain slower than L1 falls behind for good.
             block_time: rng.random_range(9..13),
             l1_block_time: 8..=18,
@@ -70,8 +133,6 @@ impl Shape {
             reorgs: [0.0, 0.01, 0.03][rng.random_range(0..3)],
             channel_secs: rng.random_range(0..40),
             channel_bytes,
-            // A batcher that has one transaction on its way at a time keeps up if a channel takes only a few of them.
-            frame_bytes: rng.random_range(channel_bytes / 10..channel_bytes),
             gaps: 0.0,
             away_at: (rng.random_bool(0.06) && l1_blocks > 100).then(|| rng.random_range(5..40)),
             // Each costs every node the copying of 100 MB.
@@ -87,14 +148,11 @@ impl Shape {
                 gaps: 0.02,
                 seq_window_size: rng.random_range(10..20),
                 channel_secs: rng.random_range(0..600),
-                frame_bytes: channel_bytes,
                 ..base
             },
             // Windows expire.
             1 | 2 => Self {
                 seq_window_size: rng.random_range(6..12),
-                // A window this short leaves no time for many transactions.
-                frame_bytes: channel_bytes,
                 ..base
             },
             // Channels time out before windows expire.

@@ -66,6 +66,13 @@ pub enum Violation {
     Verifier(String),
     /// The batcher cannot make a channel of what the node built.
     Channel(String),
+    /// The batcher stopped for a reason that is none of this world's.
+    Batcher(String),
+    /// The batcher used one nonce for two different things.
+    TwoEffects {
+        /// The nonce.
+        nonce: u64,
+    },
     /// A node started on its own store and could not.
     Restart(String),
     /// Two runs of a seed differ.
@@ -111,6 +118,10 @@ impl fmt::Display for Violation {
             Self::Builder(cause) => write!(f, "the builder stopped: {cause}"),
             Self::Verifier(cause) => write!(f, "a sealed block is not what it executes to: {cause}"),
             Self::Channel(cause) => write!(f, "no channel could be made: {cause}"),
+            Self::Batcher(cause) => write!(f, "the batcher stopped: {cause}"),
+            Self::TwoEffects { nonce } => {
+                write!(f, "the batcher used nonce {nonce} for two different things")
+            }
             Self::Restart(cause) => write!(f, "a node does not start on its own store: {cause}"),
             Self::Digest { first, second } => write!(f, "two runs differ: {first} and {second}"),
         }
