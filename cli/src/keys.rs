@@ -1,4 +1,4 @@
-//! Signing keys: always a path, never a value, and never a well-known key on a public chain.
+//! Keys: always a path, never a value, and never a well-known key on a public chain.
 
 use alloy::{
     primitives::{Address, address},
@@ -38,7 +38,7 @@ pub(crate) enum KeyError {
         flag: &'static str,
         source: std::io::Error,
     },
-    #[error("the key file {path} (--{flag}) must hold one private key as 64 hex digits")]
+    #[error("the key file {path} (--{flag}) must hold one key as 64 hex digits")]
     Malformed { path: PathBuf, flag: &'static str },
     #[error("the key file {path} (--{flag}) can be read by others (mode {mode:o}); run: chmod 600 {path}")]
     Exposed {
@@ -60,6 +60,17 @@ pub(crate) enum KeyError {
 
 /// Reads the key file given to `--flag` for use on L1 `chain_id`.
 pub(crate) fn load(path: &Path, flag: &'static str, chain_id: u64) -> Result<PrivateKeySigner, KeyError> {
+    let text = read_private(path, flag)?;
+    let signer: PrivateKeySigner = text.trim().parse().map_err(|_| KeyError::Malformed {
+        path: path.into(),
+        flag,
+    })?;
+    refuse_dev_key(signer.address(), flag, chain_id)?;
+    Ok(signer)
+}
+
+/// Reads a file given to `--flag` that only its owner may read.
+pub(crate) fn read_private(path: &Path, flag: &'static str) -> Result<String, KeyError> {
     let read = |source| KeyError::Read {
         path: path.into(),
         flag,
@@ -73,13 +84,7 @@ pub(crate) fn load(path: &Path, flag: &'static str, chain_id: u64) -> Result<Pri
             mode,
         });
     }
-    let text = std::fs::read_to_string(path).map_err(read)?;
-    let signer: PrivateKeySigner = text.trim().parse().map_err(|_| KeyError::Malformed {
-        path: path.into(),
-        flag,
-    })?;
-    refuse_dev_key(signer.address(), flag, chain_id)?;
-    Ok(signer)
+    std::fs::read_to_string(path).map_err(read)
 }
 
 /// Refuses a key everybody knows on a chain with money on it.
@@ -105,6 +110,11 @@ pub(crate) fn dev_signer(index: u32) -> PrivateKeySigner {
 
 /// Writes `signer` where only its owner can read it.
 pub(crate) fn store(path: &Path, signer: &PrivateKeySigner) -> Result<(), KeyError> {
+    write_private(path, &signer.to_bytes().to_string())
+}
+
+/// Writes a file that only its owner can read.
+pub(crate) fn write_private(path: &Path, text: &str) -> Result<(), KeyError> {
     use std::{io::Write, os::unix::fs::OpenOptionsExt};
     let write = |source| KeyError::Write {
         path: path.into(),
@@ -117,7 +127,7 @@ pub(crate) fn store(path: &Path, signer: &PrivateKeySigner) -> Result<(), KeyErr
         .mode(0o600)
         .open(path)
         .map_err(write)?;
-    writeln!(file, "{}", signer.to_bytes()).map_err(write)
+    writeln!(file, "{text}").map_err(write)
 }
 
 #[cfg(test)]

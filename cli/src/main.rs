@@ -3,6 +3,7 @@
 //! This is the composition root: the only place that names concrete types of all crates and puts them together. Each role is a
 //! process of its own; `tributary devnet` starts them all.
 
+mod admin;
 mod artifacts;
 mod bench;
 mod commands;
@@ -41,7 +42,7 @@ enum Command {
     Record(commands::record::RecordArgs),
     Sequencer(commands::node::SequencerArgs),
     Follower(commands::node::FollowerArgs),
-    Batcher(commands::batcher::BatcherArgs),
+    Batcher(commands::batcher::BatcherCommand),
     Proposer(commands::proposer::ProposerArgs),
     Indexer(commands::indexer::IndexerArgs),
     Da(commands::da::DaArgs),
@@ -78,7 +79,7 @@ async fn run(command: Command) -> eyre::Result<ExitCode> {
         Command::Record(args) => commands::record::run(args).await?,
         Command::Sequencer(args) => commands::node::run_sequencer(args).await?,
         Command::Follower(args) => commands::node::run_follower(args).await?,
-        Command::Batcher(args) => commands::batcher::run(args).await?,
+        Command::Batcher(command) => return commands::batcher::run(command).await,
         Command::Proposer(args) => commands::proposer::run(args).await?,
         Command::Indexer(args) => commands::indexer::run(args).await?,
         Command::Da(args) => commands::da::run(args).await?,

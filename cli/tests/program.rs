@@ -265,6 +265,75 @@ fn a_devnet_that_is_interrupted_leaves_nothing() {
 }
 
 #[test]
+fn a_batcher_is_asked_stopped_and_started_through_its_admin_rpc() {
+    if !has_anvil("a_batcher_is_asked_stopped_and_started_through_its_admin_rpc") {
+        return;
+    }
+    let place = Place::new();
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let settings = folder.path().join("tributary.toml");
+    let settings = settings.to_str().unwrap();
+    let mut devnet = place
+        .command(&["devnet", "--free-ports", "--data-dir", data])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(devnet.stdout.take().unwrap()).lines();
+    while !lines
+        .next()
+        .expect("the devnet prints a banner")
+        .unwrap()
+        .contains("RPC")
+    {}
+    let admin = |question: &str| place.run(&["batcher", "admin", question, "--json", "--config", settings]);
+    let status = || report(&admin("status"));
+    // It tells the sequencer at the start that nothing is limited; an answer means that token, port and key fit on both sides.
+    let started = Instant::now();
+    while status()["limits"] != serde_json::json!({ "transactionBytesMax": 0, "blockBytesMax": 0 })
+        || !status()["limitsProblem"].is_null()
+    {
+        assert!(started.elapsed() < GONE_PATIENCE, "{}", status());
+    }
+    assert_eq!(status()["running"], true);
+    assert!(admin("flush").status.success());
+    assert!(admin("stop").status.success());
+    let stopped = status();
+    assert_eq!(stopped["running"], false, "{stopped}");
+    let again = admin("stop");
+    assert_eq!(again.status.code(), Some(1));
+    assert!(stderr(&again).contains("is stopped"), "{}", stderr(&again));
+    let text = place.run(&["batcher", "admin", "status", "--config", settings]);
+    assert!(String::from_utf8_lossy(&text.stdout).contains("stopped by the operator"));
+    assert!(admin("start").status.success());
+    assert_eq!(status()["running"], true);
+    // Who lacks the key gets nothing.
+    let other = folder.path().join("other");
+    fs::write(&other, "11".repeat(32)).unwrap();
+    fs::set_permissions(&other, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let other = other.to_str().unwrap();
+    let refused = place.run(&[
+        "batcher",
+        "admin",
+        "stop",
+        "--config",
+        settings,
+        "--admin-jwt-file",
+        other,
+    ]);
+    assert!(stderr(&refused).contains("401"), "{}", stderr(&refused));
+    kill(Pid::from_raw(i32::try_from(devnet.id()).unwrap()), Signal::SIGINT).unwrap();
+    assert!(devnet.wait().unwrap().success());
+    let log = fs::read_to_string(folder.path().join("logs/sequencer.log")).unwrap();
+    assert!(
+        log.contains("miner_setMaxDASize"),
+        "the sequencer heard of its limits: {log}"
+    );
+    place.check_nothing_is_left();
+}
+
+#[test]
 fn a_trace_with_a_bad_row_is_refused_by_line_and_value() {
     let place = Place::new();
     let trace = tempfile::NamedTempFile::new().unwrap();

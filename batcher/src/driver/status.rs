@@ -56,6 +56,14 @@ impl BatcherError {
     }
 }
 
+impl BatcherError {
+    /// True if a nonce of ours was used by somebody else: a second process posts with our key.
+    #[must_use]
+    pub const fn is_foreign_nonce(&self) -> bool {
+        matches!(self, Self::Post(PostError::L1(L1Error::NonceTaken { .. })))
+    }
+}
+
 /// What others may know of the batcher at any time.
 #[derive(Clone, Debug, Default)]
 pub struct BatcherStatus {

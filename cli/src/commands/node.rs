@@ -1,7 +1,14 @@
 //! `tributary sequencer` and `tributary follower`: the same node, building blocks or only deriving them.
 
 use super::shared::{ChainArgs, LogArgs, duration};
-use crate::{network::genesis_for, telemetry};
+use crate::{
+    admin::{
+        server::{self, MethodError, Methods, number},
+        token::Secret,
+    },
+    network::genesis_for,
+    telemetry,
+};
 use alloy::primitives::Address;
 use clap::Args;
 use eyre::Context;
@@ -10,7 +17,7 @@ use tributary_derivation::driver::{
     BeaconBlobs, BlobSource, DriverSettings, OutputWatchSettings, RpcL1Source,
 };
 use tributary_sequencer::{
-    builder::BuilderSettings,
+    builder::{BuilderSettings, DaLimits, DaSizes},
     clock::SystemClock,
     config::{NodeConfig, NodeParts},
     engine::EngineSettings,
@@ -91,6 +98,13 @@ pub(crate) struct SequencerArgs {
     /// Transactions waiting in the pool.
     #[arg(long, env = "TRIBUTARY_POOL_TRANSACTIONS_MAX", default_value_t = PoolLimits::default().transactions_max)]
     pub(crate) pool_transactions_max: usize,
+    /// File with the key of the admin RPC (64 hex digits, mode 600; `openssl rand -hex 32`). Without it there is no admin RPC, and the
+    /// batcher cannot slow the sequencer down.
+    #[arg(long, env = "TRIBUTARY_ADMIN_JWT_FILE", value_name = "FILE")]
+    pub(crate) admin_jwt_file: Option<PathBuf>,
+    /// Address of the sequencer's admin RPC, on the loopback interface: miner_setMaxDASize.
+    #[arg(long, env = "TRIBUTARY_ADMIN_ADDR", default_value = "127.0.0.1:7310")]
+    pub(crate) admin_addr: SocketAddr,
 }
 
 /// Derive the chain from L1 and DA alone, trusting nobody's blocks.
@@ -122,6 +136,7 @@ pub(crate) async fn run_sequencer(args: SequencerArgs) -> eyre::Result<()> {
             sequencer_rpc: None,
             builder,
             pool,
+            admin: args.admin_jwt_file.map(|file| (file, args.admin_addr)),
         },
     )
     .await
@@ -138,9 +153,29 @@ pub(crate) async fn run_follower(args: FollowerArgs) -> eyre::Result<()> {
             sequencer_rpc: args.sequencer_rpc,
             builder,
             pool,
+            admin: None,
         },
     )
     .await
+}
+
+/// What an operator may ask of a sequencer; op-geth's name and meaning.
+fn admin_methods(limits: DaLimits) -> Methods {
+    Arc::new(move |method, params| {
+        if method != "miner_setMaxDASize" {
+            return Err(MethodError::Unknown);
+        }
+        if params.len() > 2 {
+            return Err(MethodError::Params(
+                "too many arguments, want at most 2".to_owned(),
+            ));
+        }
+        limits.set(DaSizes {
+            transaction_bytes_max: number(params, 0)?,
+            block_bytes_max: number(params, 1)?,
+        });
+        Ok(true.into())
+    })
 }
 
 struct Kind {
@@ -148,6 +183,8 @@ struct Kind {
     sequencer_rpc: Option<String>,
     builder: BuilderSettings,
     pool: PoolLimits,
+    /// Key file and address of the admin RPC, if there is to be one.
+    admin: Option<(PathBuf, SocketAddr)>,
 }
 
 async fn run(args: NodeArgs, kind: Kind) -> eyre::Result<()> {
@@ -199,7 +236,14 @@ async fn run(args: NodeArgs, kind: Kind) -> eyre::Result<()> {
         store: Arc::new(store),
         metrics_text: Arc::new(move || metrics.render()),
     };
-    let node = Node::start(config, parts, shutdown).await?;
+    let admin = kind
+        .admin
+        .map(|(file, address)| Secret::load(&file, "admin-jwt-file").map(|secret| (secret, address)));
+    let admin = admin.transpose()?;
+    let node = Node::start(config, parts, shutdown.clone()).await?;
+    if let Some((secret, address)) = admin {
+        server::serve(address, secret, admin_methods(node.da_limits().clone()), shutdown).await?;
+    }
     node.join().await?;
     Ok(())
 }
@@ -208,4 +252,39 @@ fn blob_source(url: &str) -> eyre::Result<Arc<dyn BlobSource>> {
     let parsed = url.parse();
     let parsed = parsed.with_context(|| format!("--l1-beacon `{url}` is not a URL"))?;
     Ok(Arc::new(BeaconBlobs::new(&parsed)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_batcher_may_limit_blocks_and_nothing_else() {
+        let limits = DaLimits::default();
+        let methods = admin_methods(limits.clone());
+        assert_eq!(
+            methods("miner_setMaxDASize", &[json!("0x96"), json!("0x7d0")]),
+            Ok(json!(true))
+        );
+        let expected = DaSizes {
+            transaction_bytes_max: 150,
+            block_bytes_max: 2_000,
+        };
+        assert_eq!(limits.get(), expected);
+        for params in [
+            &[json!("0x1")][..],
+            &[json!("1"), json!("0x1")],
+            &[json!(-1), json!(0)],
+        ] {
+            assert!(matches!(
+                methods("miner_setMaxDASize", params),
+                Err(MethodError::Params(_))
+            ));
+        }
+        assert_eq!(limits.get(), expected, "what is refused changes nothing");
+        assert_eq!(methods("miner_start", &[]), Err(MethodError::Unknown));
+        methods("miner_setMaxDASize", &[json!("0x0"), json!("0x0")]).unwrap();
+        assert!(!limits.get().is_limit());
+    }
 }

@@ -13,6 +13,7 @@ mod settings_file;
 pub(crate) mod status;
 
 use crate::{
+    admin::token::Secret,
     keys,
     network::{ChainSpec, DEPLOYMENT_FILE, Deployment, GENESIS_FILE, Network, ROLLUP_FILE},
 };
@@ -177,6 +178,7 @@ impl Devnet {
         if own_l1 {
             l1::start_mining(&l1_rpc).await?;
         }
+        Secret::create(&options.folder.join(settings_file::ADMIN_KEY_FILE))?;
         let urls = Urls::new(l1_rpc, &options.ports);
         settings_file::write(options, &urls, &network)?;
         Ok(Self {

@@ -19,6 +19,10 @@ pub(crate) struct Ports {
     pub(crate) batcher: u16,
     /// Health and metrics of the proposer.
     pub(crate) proposer: u16,
+    /// Admin RPC of the sequencer.
+    pub(crate) sequencer_admin: u16,
+    /// Admin RPC of the batcher.
+    pub(crate) batcher_admin: u16,
 }
 
 /// A port that is taken.
@@ -44,6 +48,8 @@ impl Ports {
         indexer: 8080,
         batcher: 7301,
         proposer: 7302,
+        sequencer_admin: 7310,
+        batcher_admin: 7311,
     };
 
     /// The well-known ports, if nobody has them.
@@ -72,10 +78,12 @@ impl Ports {
             indexer: next()?,
             batcher: next()?,
             proposer: next()?,
+            sequencer_admin: next()?,
+            batcher_admin: next()?,
         })
     }
 
-    const fn named(&self) -> [(u16, &'static str); 7] {
+    const fn named(&self) -> [(u16, &'static str); 9] {
         [
             (self.l1, "L1"),
             (self.sequencer, "the sequencer"),
@@ -84,6 +92,8 @@ impl Ports {
             (self.indexer, "the indexer"),
             (self.batcher, "the batcher"),
             (self.proposer, "the proposer"),
+            (self.sequencer_admin, "the sequencer's admin RPC"),
+            (self.batcher_admin, "the batcher's admin RPC"),
         ]
     }
 }
@@ -111,7 +121,7 @@ mod tests {
             .iter()
             .map(|(port, _)| *port)
             .collect();
-        assert_eq!(ports.len(), 7);
+        assert_eq!(ports.len(), 9);
     }
 
     #[test]

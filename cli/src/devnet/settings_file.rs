@@ -1,6 +1,9 @@
 //! The devnet's `tributary.toml`: what an operator would write by hand, and what each role is started with.
 
-use super::{Options, Urls, ports::loopback};
+use super::{
+    Options, Urls,
+    ports::{loopback, url},
+};
 use crate::{
     keys,
     network::{GENESIS_FILE, Network, ROLLUP_FILE},
@@ -12,6 +15,9 @@ use toml::{Table, Value};
 
 /// The proposer's key, in the devnet's folder.
 const PROPOSER_KEY_FILE: &str = "keys/proposer";
+
+/// Where the key of the admin RPCs is, inside the devnet's folder.
+pub(super) const ADMIN_KEY_FILE: &str = "keys/admin-jwt";
 
 /// Where the file is.
 pub(super) fn path(folder: &Path) -> PathBuf {
@@ -58,6 +64,8 @@ fn settings(options: &Options, urls: &Urls, network: &Network, proposer: Address
                 ("http-addr", address(options.ports.sequencer)),
                 ("data-dir", folder("sequencer")),
                 ("genesis", folder(GENESIS_FILE)),
+                ("admin-jwt-file", folder(ADMIN_KEY_FILE)),
+                ("admin-addr", address(options.ports.sequencer_admin)),
             ]),
         ),
         (
@@ -77,6 +85,9 @@ fn settings(options: &Options, urls: &Urls, network: &Network, proposer: Address
                 ("max-channel-duration", channel),
                 ("resubmission-timeout", "12s".to_owned()),
                 ("metrics-addr", address(options.ports.batcher)),
+                ("admin-jwt-file", folder(ADMIN_KEY_FILE)),
+                ("admin-addr", address(options.ports.batcher_admin)),
+                ("sequencer-admin-rpc", url(options.ports.sequencer_admin)),
             ]),
         ),
         (

@@ -1,12 +1,23 @@
 //! `tributary batcher`: unsafe blocks into batches, batches to DA, commitments into the inbox.
 
+mod admin;
+mod throttle;
+
+pub(crate) use self::admin::BatcherCommand;
+
+use self::throttle::{RemoteSequencer, ThrottleArgs};
 use super::shared::{ChainArgs, LogArgs, duration};
-use crate::{devnet::l1, health, keys, telemetry};
+use crate::{
+    admin::{client::AdminClient, server, token::Secret},
+    devnet::l1,
+    health, keys, telemetry,
+};
 use clap::{Args, ValueEnum};
 use eyre::{Context, bail};
 use std::{
     net::SocketAddr,
     path::PathBuf,
+    process::ExitCode,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -23,6 +34,9 @@ use tributary_protocol::config::{L1BlobForkName, L1ChainConfig, RollupConfig};
 
 /// Wei in a gwei.
 const GWEI: u128 = 1_000_000_000;
+
+/// Exit code when somebody else posts with our key. The systemd unit does not restart on it: a restarted batcher would only do the same.
+const EXIT_FOREIGN_NONCE: u8 = 3;
 
 /// Post the chain's batches to DA and anchor them on L1.
 ///
@@ -87,6 +101,22 @@ pub(crate) struct BatcherArgs {
     /// Address of /livez, /readyz and /metrics.
     #[arg(long, env = "TRIBUTARY_METRICS_ADDR", default_value = "127.0.0.1:7301")]
     pub(crate) metrics_addr: SocketAddr,
+    /// Start stopped; `tributary batcher admin start` lets it begin.
+    #[arg(long, env = "TRIBUTARY_STOPPED")]
+    pub(crate) stopped: bool,
+    /// File with the key of the admin RPC (64 hex digits, mode 600; `openssl rand -hex 32`). Without it there is no admin RPC.
+    #[arg(long, env = "TRIBUTARY_ADMIN_JWT_FILE", value_name = "FILE", global = true)]
+    pub(crate) admin_jwt_file: Option<PathBuf>,
+    /// Address of the batcher's admin RPC, on the loopback interface.
+    #[arg(
+        long,
+        env = "TRIBUTARY_ADMIN_ADDR",
+        default_value = "127.0.0.1:7311",
+        global = true
+    )]
+    pub(crate) admin_addr: SocketAddr,
+    #[command(flatten)]
+    pub(crate) throttle: ThrottleArgs,
 }
 
 /// Where channels go. What is posted as blobs only followers with a beacon node can read.
@@ -134,8 +164,15 @@ impl BatcherArgs {
     }
 }
 
-/// Runs the batcher until a signal.
-pub(crate) async fn run(args: BatcherArgs) -> eyre::Result<()> {
+/// Runs the batcher until a signal, or asks one that runs.
+pub(crate) async fn run(command: BatcherCommand) -> eyre::Result<ExitCode> {
+    match command {
+        BatcherCommand::Run(args) => run_batcher(*args).await,
+        BatcherCommand::Admin(command) => admin::run(command).await.map(|()| ExitCode::SUCCESS),
+    }
+}
+
+async fn run_batcher(args: BatcherArgs) -> eyre::Result<ExitCode> {
     args.log.init()?;
     let metrics = telemetry::init_metrics()?;
     let shutdown = telemetry::shutdown_on_signal()?;
@@ -144,6 +181,11 @@ pub(crate) async fn run(args: BatcherArgs) -> eyre::Result<()> {
     if args.max_channel_bytes == 0 {
         bail!("--max-channel-bytes must be at least 1");
     }
+    args.throttle.policy().context("--throttle-*")?;
+    let secret = args.admin_jwt_file.as_deref();
+    let secret = secret
+        .map(|path| Secret::load(path, "admin-jwt-file"))
+        .transpose()?;
     let l1_chain = args.chain.l1_chain(&rollup)?;
     let account = Account::new(signer, rollup.l1_chain_id, blob_proofs(&l1_chain));
     let folder = Folder::open(&args.data_dir)
@@ -154,7 +196,7 @@ pub(crate) async fn run(args: BatcherArgs) -> eyre::Result<()> {
     let node = NodeClient::new(&args.node_rpc)?;
     tokio::select! {
         checked = check(&l1, &node, &rollup, &account) => checked?,
-        () = shutdown.cancelled() => return Ok(()),
+        () = shutdown.cancelled() => return Ok(ExitCode::SUCCESS),
     }
     let poster = Poster::new(l1, account, poster_settings(&args, &rollup));
     let da = Arc::new(super::da::client(std::slice::from_ref(&args.da_url))?);
@@ -169,8 +211,19 @@ pub(crate) async fn run(args: BatcherArgs) -> eyre::Result<()> {
         },
         brotli_quality: args.brotli_quality,
     };
-    let batcher = Batcher::new(config, rollup, node, journal, dispersal, poster);
+    let mut batcher = Batcher::new(config, rollup, node, journal, dispersal, poster);
+    if let Some((secret, url)) = secret.as_ref().zip(args.throttle.sequencer_admin_rpc.as_deref()) {
+        let sequencer = AdminClient::new(url, secret.clone()).context("--sequencer-admin-rpc")?;
+        batcher = batcher.with_throttle(args.throttle.policy()?, Arc::new(RemoteSequencer(sequencer)));
+    }
+    if args.stopped {
+        batcher.control().stop()?;
+    }
     let status = batcher.status();
+    if let Some(secret) = secret {
+        let methods = admin::methods(batcher.control(), status.clone());
+        server::serve(args.admin_addr, secret, methods, shutdown.clone()).await?;
+    }
     let readiness: health::Readiness = Arc::new(move || status.borrow().problem.clone());
     health::serve(
         args.metrics_addr,
@@ -178,8 +231,15 @@ pub(crate) async fn run(args: BatcherArgs) -> eyre::Result<()> {
         shutdown.clone(),
     )
     .await?;
-    batcher.run(shutdown).await?;
-    Ok(())
+    match batcher.run(shutdown).await {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) if error.is_foreign_nonce() => {
+            tracing::error!(%error, "not starting again: two processes with one key undo each other's work");
+            eprintln!("error: {error}");
+            Ok(ExitCode::from(EXIT_FOREIGN_NONCE))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Refuses to start on a node, an L1 or a key that do not belong to the chain.
