@@ -39,6 +39,9 @@ struct Document {
     version: u32,
     chain: JournalChain,
     channels: Vec<JournaledChannel>,
+    /// Absent in what was written before nonces were kept beyond their channels.
+    #[serde(default)]
+    next_nonce: u64,
 }
 
 /// The journal. In memory it is always what is on disk.
@@ -47,6 +50,7 @@ pub struct Journal {
     disk: Box<dyn Disk>,
     chain: JournalChain,
     channels: Vec<JournaledChannel>,
+    next_nonce: u64,
 }
 
 impl Journal {
@@ -56,14 +60,15 @@ impl Journal {
     /// [`JournalError`]; nothing was changed.
     pub fn open(disk: Box<dyn Disk>, chain: JournalChain) -> Result<Self, JournalError> {
         let document = disk.read(DOCUMENT).map_err(io("read", DOCUMENT))?;
-        let channels = match document {
-            None => Vec::new(),
+        let (channels, next_nonce) = match document {
+            None => (Vec::new(), 0),
             Some(bytes) => read_document(&bytes, chain)?,
         };
         let mut journal = Self {
             disk,
             chain,
             channels,
+            next_nonce,
         };
         for channel in &journal.channels {
             journal.payload(channel.payload)?;
@@ -76,6 +81,13 @@ impl Journal {
     #[must_use]
     pub fn channels(&self) -> &[JournaledChannel] {
         &self.channels
+    }
+
+    /// The nonce after every one that was ever taken, also by channels that are no longer here; 0 before the first. What L1 says is less
+    /// only while a reorg has taken transactions back.
+    #[must_use]
+    pub const fn next_nonce(&self) -> u64 {
+        self.next_nonce
     }
 
     /// The payload with this hash, which one of the channels names.
@@ -117,10 +129,12 @@ impl Journal {
         if channels == self.channels {
             return Ok(());
         }
+        let next_nonce = nonces(&channels).map(|nonce| nonce.saturating_add(1)).max();
         let document = Document {
             version: VERSION,
             chain: self.chain,
             channels,
+            next_nonce: self.next_nonce.max(next_nonce.unwrap_or_default()),
         };
         let bytes = serde_json::to_vec_pretty(&document).map_err(|error| JournalError::Malformed {
             reason: error.to_string(),
@@ -128,6 +142,7 @@ impl Journal {
         disk::replace(&mut *self.disk, DOCUMENT, &bytes).map_err(io("write", DOCUMENT))?;
         let fewer = document.channels.len() < self.channels.len();
         self.channels = document.channels;
+        self.next_nonce = document.next_nonce;
         if fewer {
             self.remove_orphans()?;
         }
@@ -150,7 +165,7 @@ impl Journal {
     }
 }
 
-fn read_document(bytes: &[u8], chain: JournalChain) -> Result<Vec<JournaledChannel>, JournalError> {
+fn read_document(bytes: &[u8], chain: JournalChain) -> Result<(Vec<JournaledChannel>, u64), JournalError> {
     #[derive(Deserialize)]
     struct Versioned {
         version: u32,
@@ -170,7 +185,13 @@ fn read_document(bytes: &[u8], chain: JournalChain) -> Result<Vec<JournaledChann
         });
     }
     check_order(&document.channels)?;
-    Ok(document.channels)
+    let next_nonce = nonces(&document.channels)
+        .map(|nonce| nonce.saturating_add(1))
+        .max();
+    Ok((
+        document.channels,
+        document.next_nonce.max(next_nonce.unwrap_or_default()),
+    ))
 }
 
 /// Blocks continue from channel to channel, and so do nonces; anything else was not written by us.
@@ -190,18 +211,19 @@ fn check_order(channels: &[JournaledChannel]) -> Result<(), JournalError> {
             ));
         }
     }
-    let nonces = channels
-        .iter()
-        .flat_map(|channel| &channel.transactions)
-        .map(|transaction| transaction.nonce);
     let mut expected = None;
-    for nonce in nonces {
+    for nonce in nonces(channels) {
         if expected.is_some_and(|expected| expected != nonce) {
             return malformed(format!("nonce {nonce} does not follow the one before it"));
         }
         expected = nonce.checked_add(1);
     }
     Ok(())
+}
+
+fn nonces(channels: &[JournaledChannel]) -> impl Iterator<Item = u64> {
+    let transactions = channels.iter().flat_map(|channel| &channel.transactions);
+    transactions.map(|transaction| transaction.nonce)
 }
 
 fn payload_name(hash: B256) -> String {

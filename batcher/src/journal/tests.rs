@@ -57,6 +57,11 @@ fn what_was_written_is_read_back_and_done_payloads_are_removed() {
     let read = Journal::open(Box::new(disk.clone()), chain()).unwrap();
     assert_eq!(read.channels(), journal.channels());
     assert_eq!(read.channels(), [channel(4, 4, b"second")]);
+    assert_eq!(
+        read.next_nonce(),
+        8,
+        "a nonce stays taken when its channel is forgotten"
+    );
     assert_eq!(read.payload(keccak256(b"second")).unwrap(), b"second"[..]);
     assert_eq!(disk.list().unwrap().len(), 2, "the document and one payload");
 }

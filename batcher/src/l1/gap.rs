@@ -3,7 +3,8 @@
 //! ```text
 //!  on L1: .. 4    lost in a reorg: 5 6    journal: 7 8 9
 //! ```
-//! What an earlier journal posted, or another process with our key, this journal does not know. If L1 takes that back and no pool offers
+//! What an earlier journal posted, or another process with our key, this journal does not know; and of channels that were given up it
+//! only knows that their nonces are taken. If L1 takes that back and no pool offers
 //! it again, our transactions wait behind the gap for ever. It is filled with transactions that do nothing; should what was lost come
 //! back after all, one of the two is mined, and neither changes what our own nonces are for.
 

@@ -270,12 +270,13 @@ impl<L: L1Port> Poster<L> {
         self.l1.market().await
     }
 
-    /// The nonce after the last one taken; if none is, the chain's.
+    /// The nonce after the last one taken, also of channels that were given up: a reorg must not lead to their nonces being used again.
     async fn next_nonce(&self, journal: &Journal) -> Result<u64, L1Error> {
-        match transactions(journal).map(|transaction| transaction.nonce).max() {
-            Some(nonce) => Ok(nonce + 1),
-            None => self.l1.nonce(self.address(), false).await,
+        if transactions(journal).next().is_some() {
+            return Ok(journal.next_nonce());
         }
+        let on_chain = self.l1.nonce(self.address(), false).await?;
+        Ok(on_chain.max(journal.next_nonce()))
     }
 
     /// Offers what L1 does not hold: what this process has not offered yet as it was, what waited too long for more.
