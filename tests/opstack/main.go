@@ -1,7 +1,7 @@
 // Derives chains of Tributary with an unmodified op-node and op-geth, and compares every block. `run` builds the parts and starts this.
 //
 //	demo --keep --> folder: genesis.json, rollup.json, L1 state, payloads
-//	anvil, da, sequencer, batcher on that folder --> more blocks: as calldata, as Alt-DA commitments, after trouble
+//	anvil, da, sequencer, batcher on that folder --> more blocks: as calldata, as Alt-DA commitments, as blobs, after trouble
 //	op-geth (genesis.json), op-node (rollup.json, L1, DA server) --> the same blocks, or a difference
 package main
 
@@ -24,6 +24,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/ethclient"
 	"github.com/ethereum/go-ethereum/rpc"
@@ -37,6 +38,7 @@ type programs struct {
 	tributary, anvil, opNode, geth string
 	l1ChainConfig                  string
 	records                        int
+	blobs                          bool
 	work                           string
 }
 
@@ -53,6 +55,7 @@ func main() {
 	flag.StringVar(&p.geth, "geth", "", "op-geth's geth binary")
 	flag.StringVar(&p.l1ChainConfig, "l1-chain-config", "l1-chain-config.json", "L1's forks, in geth's form")
 	flag.IntVar(&p.records, "records", 50, "records of the demo")
+	flag.BoolVar(&p.blobs, "blobs", true, "post blobs in one round; op-node then has to trust anvil, whose root of such a block's transactions is wrong")
 	keep := flag.Bool("keep", false, "keep all files, and say where they are")
 	profiles := flag.String("profiles", "isthmus,jovian", "which profiles to run")
 	flag.Parse()
@@ -134,11 +137,11 @@ func (p *programs) profile(name string) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	calldata, commitments, err := inboxKinds(c)
+	kinds, err := inboxKinds(c)
 	if err != nil {
 		return result{}, err
 	}
-	say("L2 is safe up to block %d; in the inbox: %d transactions with frames, %d with commitments", target, calldata, commitments)
+	say("L2 is safe up to block %d; transactions in the inbox: %s", target, kinds)
 	engine, err := p.derive(run, c, name, target)
 	if err != nil {
 		return result{}, err
@@ -224,8 +227,12 @@ func (p *programs) startChain(run *stack, c *chain) error {
 	if err != nil {
 		return err
 	}
-	for _, role := range []struct{ name, url string }{{"da", c.da}, {"sequencer", c.sequencer}} {
-		if _, err := run.start(role.name, p.tributary, role.name, "--config", c.config); err != nil {
+	for _, role := range []struct {
+		name, url string
+		args      []string
+	}{{"da", c.da, nil}, {"sequencer", c.sequencer, []string{"--l1-beacon", c.l1}}} {
+		args := append([]string{role.name, "--config", c.config}, role.args...)
+		if _, err := run.start(role.name, p.tributary, args...); err != nil {
 			return err
 		}
 		if err := run.untilLive(role.name, role.url); err != nil {
@@ -235,7 +242,7 @@ func (p *programs) startChain(run *stack, c *chain) error {
 	return nil
 }
 
-// extend lets the chain go on under load: with batches in calldata because the batcher finds no DA server, then with commitments, then in trouble.
+// extend lets the chain go on under load: with batches in calldata because the batcher finds no DA server, with commitments, as blobs, and after trouble.
 // It returns the last safe block.
 func (p *programs) extend(run *stack, c *chain, say func(string, ...any)) (uint64, error) {
 	ctx := context.Background()
@@ -247,17 +254,23 @@ func (p *programs) extend(run *stack, c *chain, say func(string, ...any)) (uint6
 	if err != nil {
 		return 0, err
 	}
-	rounds := []struct {
+	type batching struct {
 		args   []string
 		before func() ([]string, error)
-	}{
+	}
+	rounds := []batching{
 		{args: []string{"--da-url", "http://127.0.0.1:1"}},
 		{},
-		{before: func() ([]string, error) {
+	}
+	if p.blobs {
+		rounds = append(rounds, batching{args: []string{"--data-availability-type", "blobs"}})
+	}
+	rounds = append(rounds, batching{
+		before: func() ([]string, error) {
 			file, err := trouble(ctx, run, c, l1, l2, say)
 			return []string{"--batcher-key-file", file, "--data-dir", filepath.Join(c.folder, "batcher-replacement")}, err
-		}},
-	}
+		},
+	})
 	for i, round := range rounds {
 		if round.before != nil {
 			more, err := round.before()
@@ -347,22 +360,25 @@ func safeOrigin(ctx context.Context, client *ethclient.Client) (uint64, error) {
 	return new(big.Int).SetBytes(data[28:36]).Uint64(), nil
 }
 
-// inboxKinds counts what is in the inbox, by version byte.
-func inboxKinds(c *chain) (frames, commitments int, err error) {
+// inboxKinds says what is in the inbox.
+func inboxKinds(c *chain) (string, error) {
 	client, err := ethclient.Dial(c.l1)
 	if err != nil {
-		return 0, 0, err
+		return "", err
 	}
 	all, err := inbox(context.Background(), c, client)
-	for _, data := range all {
-		switch data[0] {
-		case 0:
+	frames, commitments, blobs := 0, 0, 0
+	for _, tx := range all {
+		switch data := tx.Data(); {
+		case tx.Type() == types.BlobTxType:
+			blobs += len(tx.BlobHashes())
+		case len(data) > 0 && data[0] == 0:
 			frames++
-		case 1:
+		case len(data) > 0 && data[0] == 1:
 			commitments++
 		}
 	}
-	return frames, commitments, err
+	return fmt.Sprintf("%d with frames in calldata, %d with commitments, %d blobs", frames, commitments, blobs), err
 }
 
 // derive starts op-geth and op-node on nothing but genesis.json, rollup.json, L1 and the DA server, and waits until block `target` is safe.
@@ -410,12 +426,24 @@ func (p *programs) derive(run *stack, c *chain, name string, target uint64) (str
 	if err != nil {
 		return "", err
 	}
-	_, err = run.start("op-node", p.opNode, "--l1", c.l1, "--l1.beacon", c.l1, "--l1.beacon.ignore", "--l1.beacon.slot-duration-override", "2",
+	l1, err := ethclient.Dial(c.l1)
+	if err != nil {
+		return "", err
+	}
+	beaconURL, err := serveBeacon(c.l1, l1)
+	if err != nil {
+		return "", err
+	}
+	opNode := []string{"--l1", c.l1, "--l1.beacon", beaconURL, "--l1.beacon.slot-duration-override", slotSecs,
 		"--l1.rpckind", "basic", "--l1.http-poll-interval", "1s", "--rollup.l1-chain-config", p.l1ChainConfig,
-		"--l2", "http://127.0.0.1:"+ports[1], "--l2.jwt-secret", jwt, "--l2.enginekind", "geth",
+		"--l2", "http://127.0.0.1:" + ports[1], "--l2.jwt-secret", jwt, "--l2.enginekind", "geth",
 		"--rollup.config", filepath.Join(c.folder, "rollup.json"), "--syncmode", "consensus-layer", "--p2p.disable",
 		"--rpc.addr", "127.0.0.1", "--rpc.port", ports[2],
-		"--altda.enabled", "--altda.da-service", "--altda.da-server", c.da)
+		"--altda.enabled", "--altda.da-service", "--altda.da-server", c.da}
+	if p.blobs {
+		opNode = append(opNode, "--l1.trustrpc")
+	}
+	_, err = run.start("op-node", p.opNode, opNode...)
 	if err != nil {
 		return "", err
 	}

@@ -38,9 +38,15 @@ func trouble(ctx context.Context, run *stack, c *chain, l1, l2 *ethclient.Client
 		senders = append(senders, s)
 	}
 	batcher, stranger, owner := senders[0], senders[1], senders[2]
-	posted, err := inbox(ctx, c, l1)
+	earlier, err := inbox(ctx, c, l1)
 	if err != nil {
 		return "", err
+	}
+	var posted [][]byte
+	for _, tx := range earlier {
+		if len(tx.Data()) > 0 {
+			posted = append(posted, tx.Data())
+		}
 	}
 	garbage, err := garbage()
 	if err != nil {
@@ -115,20 +121,20 @@ func trouble(ctx context.Context, run *stack, c *chain, l1, l2 *ethclient.Client
 }
 
 // inbox is everything in the inbox so far.
-func inbox(ctx context.Context, c *chain, l1 *ethclient.Client) ([][]byte, error) {
+func inbox(ctx context.Context, c *chain, l1 *ethclient.Client) (types.Transactions, error) {
 	tip, err := l1.BlockNumber(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var all [][]byte
+	var all types.Transactions
 	for number := uint64(1); number <= tip; number++ {
 		block, err := l1.BlockByNumber(ctx, new(big.Int).SetUint64(number))
 		if err != nil {
 			return nil, err
 		}
 		for _, tx := range block.Transactions() {
-			if to := tx.To(); to != nil && *to == c.inbox && len(tx.Data()) > 0 {
-				all = append(all, tx.Data())
+			if to := tx.To(); to != nil && *to == c.inbox {
+				all = append(all, tx)
 			}
 		}
 	}
