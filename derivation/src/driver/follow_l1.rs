@@ -20,12 +20,17 @@ use tributary_protocol::block::{L1BlockId, L1BlockNumber, L1BlockRef};
 /// fetched again. A mainnet block with receipts is about 2 MB.
 const CACHED_L1_BLOCKS: usize = 32;
 
+/// L1 blocks whose hashes are kept, so that finality is only believed of a chain that was read. L1's finalized block lies two epochs, 64
+/// blocks, behind its head; a fork this long has no finality.
+const READ_L1_BLOCKS: usize = 1024;
+
 /// While there are L1 blocks left to read, the heads of L1 are only asked for this often.
 const HEADS_REFRESH: Duration = Duration::from_secs(10);
 
 impl Driver {
     pub(super) async fn read_l1_block(&mut self, number: L1BlockNumber) -> Result<Turn, Interrupt> {
         self.check_outputs().await?;
+        self.finalize_what_was_read().await?;
         if !self.is_readable(number) || self.heads_are_stale() {
             self.refresh_heads(number).await?;
         }
@@ -64,6 +69,10 @@ impl Driver {
     }
 
     fn remember(&mut self, block: Arc<L1Block>) {
+        self.read.push_back(block.id());
+        if self.read.len() > READ_L1_BLOCKS {
+            self.read.pop_front();
+        }
         self.recent.push_back(block);
         if self.recent.len() > CACHED_L1_BLOCKS {
             self.recent.pop_front();
@@ -126,8 +135,42 @@ impl Driver {
         }
     }
 
-    /// Moves the finalized head to what was derived up to L1's finalized block.
-    async fn finalize(&self, finalized: L1BlockRef) -> Result<(), Interrupt> {
+    /// The L1 block we have read at this height, if it is one of the latest.
+    fn read_at(&self, number: L1BlockNumber) -> Option<L1BlockId> {
+        let first = self.read.front()?;
+        let index = number.0.checked_sub(first.number.0)?;
+        self.read.get(usize::try_from(index).ok()?).copied()
+    }
+
+    /// Whatever L1 called finalized before it was read.
+    async fn finalize_what_was_read(&mut self) -> Result<(), Interrupt> {
+        match self.unread_finality {
+            Some(finalized) if self.read_at(finalized.number).is_some() => {
+                self.unread_finality = None;
+                self.finalize(finalized).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Moves the finalized head to what was derived up to L1's finalized block, once that is a block we have read. Servers behind one
+    /// name may follow two forks, so that one of them finalizes the height up to which another one has served us its fork; only while we
+    /// are further behind than any fork is long, a height will do.
+    async fn finalize(&mut self, finalized: L1BlockRef) -> Result<(), Interrupt> {
+        match self.read_at(finalized.number) {
+            Some(read) if read == finalized.id() => {}
+            Some(_) => return Ok(()),
+            None => {
+                self.unread_finality = Some(finalized);
+                let origin = self.pipeline.as_ref().and_then(Pipeline::origin);
+                let is_far = |origin: L1BlockRef| {
+                    origin.number.0.saturating_add(READ_L1_BLOCKS as u64) < finalized.number.0
+                };
+                if !origin.is_some_and(is_far) {
+                    return Ok(());
+                }
+            }
+        }
         let Some(derivation) = self.engine.safe_head_at(finalized.number).await? else {
             return Ok(());
         };
@@ -135,7 +178,11 @@ impl Driver {
         let Some(head) = next_finalized_head(&heads, &derivation) else {
             return Ok(());
         };
-        if self.check_canonical(derivation.l1).await? {
+        let is_ours = match self.read_at(derivation.l1.number) {
+            Some(read) => read == derivation.l1,
+            None => self.check_canonical(derivation.l1).await?,
+        };
+        if is_ours {
             self.engine.set_finalized(head).await?;
             let heads = self.engine.heads().await?;
             self.status.send_modify(|status| status.heads = heads);

@@ -20,7 +20,7 @@ use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tributary_da_client::DaLayer;
 use tributary_protocol::{
-    block::{L1BlockId, L2BlockNumber, L2BlockRef},
+    block::{L1BlockId, L1BlockRef, L2BlockNumber, L2BlockRef},
     config::{L1ChainConfig, RollupConfig},
 };
 
@@ -50,6 +50,10 @@ pub struct Driver {
     /// Derived blocks the engine does not know to be safe: how many, the last, and the L1 block it was derived from.
     untold: Option<(u32, L2BlockRef, L1BlockId)>,
     pub(super) recent: VecDeque<Arc<L1Block>>,
+    /// Which L1 blocks were read, each the parent of the next.
+    pub(super) read: VecDeque<L1BlockId>,
+    /// What L1 calls finalized and we have not read yet.
+    pub(super) unread_finality: Option<L1BlockRef>,
     pub(super) heads_refreshed: Option<Instant>,
     reset_request: ResetRequest,
 }
@@ -127,6 +131,8 @@ impl Driver {
             failures: 0,
             untold: None,
             recent: VecDeque::new(),
+            read: VecDeque::new(),
+            unread_finality: None,
             heads_refreshed: None,
             reset_request: ResetRequest::default(),
         }
@@ -418,6 +424,8 @@ impl Driver {
         // It may be of an L1 block that is no more; if not, it is derived again.
         self.untold = None;
         self.recent.clear();
+        self.read.clear();
+        self.unread_finality = None;
         if let Some(outputs) = &mut self.outputs {
             outputs.clear();
         }
