@@ -2,5 +2,10 @@
 //!
 //! Each measurement prints a table that docs/benchmarks.md quotes, and with `--json` one object for machines.
 
+pub(crate) mod batch;
+pub(crate) mod chain;
 mod chart;
 pub(crate) mod cost;
+pub(crate) mod derive;
+mod encode;
+mod sample;

@@ -2,8 +2,12 @@
 
 use super::shared::duration;
 use crate::{
-    bench::cost,
-    demo::Progress,
+    bench::{
+        batch::{self, BlocksFile, OursInFile},
+        chain::{Chain, Content},
+        cost, derive,
+    },
+    demo::{Progress, from_csv, generated},
     devnet::{Devnet, Options, ports::Ports},
 };
 use clap::{Args, Subcommand};
@@ -26,6 +30,8 @@ pub(crate) struct BenchArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Measurement {
     Cost(CostArgs),
+    Derive(DeriveArgs),
+    Batch(BatchArgs),
 }
 
 /// What a record costs on L1, DA and L2 when N of them share a posting window.
@@ -51,12 +57,104 @@ pub(crate) struct CostArgs {
     pub(crate) json: bool,
 }
 
+/// What the blocks of a chain in memory hold.
+#[derive(Args, Debug)]
+pub(crate) struct ContentArgs {
+    /// CSV with TIMESTAMP,ContextTokens,GeneratedTokens; without it a generator of the same shape is used.
+    #[arg(long, env = "TRIBUTARY_TRACE", value_name = "FILE")]
+    pub(crate) trace: Option<PathBuf>,
+    /// Inferences: by default as many as Azure's trace of 2023 has.
+    #[arg(long, default_value_t = 19_366, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) records: u32,
+    /// Records in one transaction.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=500))]
+    pub(crate) bundle_rows: u16,
+    /// Transactions in one block of a second: by default about the rate of Azure's trace.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=500))]
+    pub(crate) block_transactions: u16,
+    /// Bytes of transactions after which a channel closes.
+    #[arg(long, default_value_t = 4_000_000)]
+    pub(crate) channel_bytes: usize,
+    /// Seed of everything that is drawn.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+impl ContentArgs {
+    fn chain(&self) -> eyre::Result<Chain> {
+        let count = usize::try_from(self.records)?;
+        let content = Content {
+            inferences: match &self.trace {
+                Some(path) => from_csv(path, count)?,
+                None => generated(self.seed, count),
+            },
+            seed: self.seed,
+            bundle_rows: usize::from(self.bundle_rows),
+            block_transactions: usize::from(self.block_transactions),
+            channel_bytes: self.channel_bytes,
+        };
+        eprintln!("  building the chain in memory");
+        Chain::new(&content)
+    }
+}
+
+/// How fast L1 and DA data become blocks again, with and without executing them.
+///
+/// Builds a chain of attribution records in memory, batches it, and derives all of it with the pipeline every node has, on one thread.
+#[derive(Args, Debug)]
+pub(crate) struct DeriveArgs {
+    #[command(flatten)]
+    pub(crate) content: ContentArgs,
+    /// End with one JSON object on standard output; the table goes to standard error.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Bytes per transaction and CPU of span and singular batches under zlib and brotli.
+///
+/// `make bench-batch` puts kona's encoder beside it, on the same blocks.
+#[derive(Args, Debug)]
+pub(crate) struct BatchArgs {
+    #[command(flatten)]
+    pub(crate) content: ContentArgs,
+    /// File for the blocks and for what became of them, for another encoder to read.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) blocks_out: Option<PathBuf>,
+    /// End with one JSON object on standard output; the table goes to standard error.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// Runs a measurement.
 pub(crate) async fn run(args: BenchArgs) -> eyre::Result<()> {
     crate::telemetry::init_logs("warn", crate::telemetry::LogFormat::Text)?;
     match args.measurement {
         Measurement::Cost(args) => run_cost(args).await,
+        Measurement::Derive(args) => {
+            let report = derive::run(&args.content.chain()?)?;
+            tell(args.json, &report.to_string(), &serde_json::to_string(&report)?);
+            Ok(())
+        }
+        Measurement::Batch(args) => run_batch(&args),
     }
+}
+
+fn run_batch(args: &BatchArgs) -> eyre::Result<()> {
+    let chain = args.content.chain()?;
+    let mut file = args.blocks_out.as_ref().map(|_| BlocksFile::new(&chain));
+    let report = batch::run(&chain, |measured, channels| {
+        eprintln!("  {} {}", measured.batch, measured.compression);
+        if let Some(file) = &mut file {
+            file.ours.push(OursInFile::new(measured, channels));
+        }
+    })?;
+    if let (Some(path), Some(file)) = (&args.blocks_out, &file) {
+        let json = serde_json::to_vec(file)?;
+        std::fs::write(path, json)
+            .with_context(|| format!("cannot write {} (--blocks-out)", path.display()))?;
+    }
+    tell(args.json, &report.to_string(), &serde_json::to_string(&report)?);
+    Ok(())
 }
 
 /// A result with what must be known to judge it.

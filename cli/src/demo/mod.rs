@@ -10,7 +10,7 @@ mod chaos;
 pub(crate) mod costs;
 pub(crate) mod model;
 pub(crate) mod population;
-mod replay;
+pub(crate) mod replay;
 mod report;
 pub(crate) mod setup;
 mod trace;

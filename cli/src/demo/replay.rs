@@ -119,7 +119,8 @@ fn gas_limit(records: usize) -> u64 {
     (GAS_FIXED + GAS_PER_RECORD * records as u64).min(GAS_MAX)
 }
 
-fn single_record(row: Row) -> Bytes {
+/// The call that makes one record.
+pub(crate) fn single_record(row: Row) -> Bytes {
     let shares = row.shares.iter().map(|share| IAttributionLedger::Share {
         contribution: share.contribution,
         weight: share.weight,

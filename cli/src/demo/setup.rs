@@ -73,7 +73,7 @@ pub(crate) async fn register(
     gateway: Address,
     bar: &ProgressBar,
 ) -> eyre::Result<Vec<Mined>> {
-    let groups = [first_transactions(gateway), second_transactions(), entries()];
+    let groups = groups(gateway);
     bar.set_length(groups.iter().map(Vec::len).sum::<usize>() as u64);
     let mut mined = Vec::new();
     for group in groups {
@@ -88,7 +88,12 @@ pub(crate) async fn register(
 }
 
 /// A call and the wei that go with it.
-type Transaction = (Address, Bytes, U256);
+pub(crate) type Transaction = (Address, Bytes, U256);
+
+/// The registry admin's transactions, in groups each of which needs the ones before it to be mined.
+pub(crate) fn groups(gateway: Address) -> [Vec<Transaction>; 3] {
+    [first_transactions(gateway), second_transactions(), entries()]
+}
 
 fn registry(data: Vec<u8>) -> Transaction {
     (ATTRIBUTION_REGISTRY, data.into(), U256::ZERO)

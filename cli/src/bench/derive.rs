@@ -1,0 +1,284 @@
+//! How fast L1 and DA data become L2 blocks again: the pure pipeline on a chain in memory, alone and with execution.
+//!
+//! Nothing is fetched while time is taken. The set-up is derived first, without the clock; what is timed are the blocks with records.
+
+use super::{
+    chain::{Built, Chain},
+    sample::{self, Clock, Lap, Took},
+};
+use alloy::{
+    consensus::{Header, Sealed},
+    primitives::Bytes,
+};
+use eyre::{OptionExt, bail, ensure};
+use serde::Serialize;
+use std::fmt;
+use tributary_derivation::{
+    l1_block::L1Block,
+    pipeline::{Pipeline, Step},
+    reset::ResetPoint,
+    stages::l1_retrieval::{DataAnswer, DataRequest},
+};
+use tributary_protocol::{
+    attributes::BlockAttributes,
+    block::{L1BlockNumber, L2BlockRef},
+    commitment::Commitment,
+    config::SystemConfig,
+    execute::{execute_block, recover},
+    state::memory::MemoryState,
+};
+
+/// What was derived, and how fast.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct DeriveReport {
+    pub(crate) blocks: usize,
+    pub(crate) transactions: usize,
+    /// Bytes read from DA, and bytes of transactions that came out.
+    pub(crate) payload_bytes: usize,
+    pub(crate) transaction_bytes: usize,
+    pub(crate) pipeline: Speed,
+    pub(crate) with_execution: Speed,
+    /// Recovering the senders of the same transactions, and nothing else: execution cannot be faster on one core.
+    pub(crate) recovery_alone: Speed,
+    /// CPU time with execution, times that of recovery alone.
+    pub(crate) over_recovery: f64,
+    /// Part of the CPU time with execution that is the pipeline's.
+    pub(crate) pipeline_share: f64,
+    pub(crate) load_average: f64,
+}
+
+/// Medians of several runs on one thread.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Speed {
+    #[serde(flatten)]
+    pub(crate) took: Took,
+    /// By CPU time; MB are 10^6 bytes.
+    pub(crate) blocks_per_second: f64,
+    pub(crate) transactions_per_second: f64,
+    pub(crate) payload_mb_per_second: f64,
+    pub(crate) transaction_mb_per_second: f64,
+}
+
+/// The protocol's executor on a state in memory.
+struct Executor<'a> {
+    chain: &'a Chain,
+    state: MemoryState,
+    head: Sealed<Header>,
+}
+
+impl<'a> Executor<'a> {
+    fn new(chain: &'a Chain) -> Self {
+        Self {
+            chain,
+            state: chain.genesis_state.clone(),
+            head: Sealed::new_unchecked(chain.genesis.header.clone(), chain.genesis_reference.hash),
+        }
+    }
+
+    /// Executes what should become `built`.
+    fn execute(
+        &mut self,
+        attributes: &BlockAttributes,
+        built: &Built,
+    ) -> eyre::Result<(L2BlockRef, SystemConfig)> {
+        let rollup = &self.chain.rollup;
+        let outcome = execute_block(rollup, &self.head, attributes, &self.state)?;
+        ensure!(
+            outcome.hash == built.reference.hash,
+            "block {} is derived as {}, it was built as {}",
+            built.reference.number,
+            outcome.hash,
+            built.reference.hash
+        );
+        self.state.apply(&outcome);
+        let made = (
+            L2BlockRef::from_block(&outcome.block, outcome.hash, &rollup.genesis)?,
+            SystemConfig::from_l2_block(rollup, &outcome.block)?,
+        );
+        self.head = Sealed::new_unchecked(outcome.block.header, outcome.hash);
+        Ok(made)
+    }
+}
+
+/// Measures on `chain`.
+pub(crate) fn run(chain: &Chain) -> eyre::Result<DeriveReport> {
+    let records = &chain.blocks[chain.first_record..];
+    let transactions: Vec<_> = records
+        .iter()
+        .flat_map(|built| &built.batch.transactions)
+        .collect();
+    let transaction_bytes = transactions.iter().map(|transaction| transaction.len()).sum();
+    let payload_bytes = chain.record_payload_bytes();
+    let pipeline = sample::median(|| derive(chain, None))?;
+    let with_execution = sample::median(|| derive(chain, Some(Executor::new(chain))))?;
+    let recovery = sample::median(|| recover_all(&transactions))?;
+    let speed = |took: Took| Speed {
+        blocks_per_second: records.len() as f64 / took.cpu_seconds,
+        transactions_per_second: transactions.len() as f64 / took.cpu_seconds,
+        payload_mb_per_second: payload_bytes as f64 / 1e6 / took.cpu_seconds,
+        transaction_mb_per_second: transaction_bytes as f64 / 1e6 / took.cpu_seconds,
+        took,
+    };
+    Ok(DeriveReport {
+        blocks: records.len(),
+        transactions: transactions.len(),
+        payload_bytes,
+        transaction_bytes,
+        pipeline: speed(pipeline),
+        with_execution: speed(with_execution),
+        recovery_alone: speed(recovery),
+        over_recovery: with_execution.cpu_seconds / recovery.cpu_seconds,
+        pipeline_share: pipeline.cpu_seconds / with_execution.cpu_seconds,
+        load_average: sample::load_average(),
+    })
+}
+
+fn recover_all(transactions: &[&Bytes]) -> eyre::Result<Lap> {
+    let clock = Clock::start();
+    for transaction in transactions {
+        recover(transaction)?;
+    }
+    Ok(clock.stop())
+}
+
+/// Derives the whole chain; the time is that of the blocks with records. Without an executor, what was built stands in for its result.
+fn derive(chain: &Chain, mut executor: Option<Executor<'_>>) -> eyre::Result<Lap> {
+    let genesis = &chain.rollup.genesis;
+    let start = ResetPoint {
+        safe_head: chain.genesis_reference,
+        system_config: genesis.system_config,
+        resume_at: genesis.l1.number,
+        l1_start: genesis.l1,
+        l1_system_config: genesis.system_config,
+    };
+    let mut pipeline = Pipeline::new(chain.rollup.clone(), chain.l1_config.clone(), &start);
+    let mut clock = Clock::start();
+    let mut derived = 0;
+    while derived < chain.blocks.len() {
+        match pipeline.step() {
+            Step::Progress => {}
+            Step::Discarded(discarded) => bail!("the pipeline discarded what was posted: {discarded:?}"),
+            Step::NeedL1Block(number) => pipeline.provide_l1_block(l1_block(chain, number)?)?,
+            Step::NeedEpoch(id) => pipeline.provide_epoch(l1_block(chain, id.number)?)?,
+            Step::NeedData(request) => pipeline.provide_data(payload(chain, &request)?),
+            Step::NeedSafeBlock(number) => bail!("no block is posted twice, but {number} is asked for"),
+            Step::Attributes(offered) => {
+                let built = &chain.blocks[derived];
+                let (block, system_config) = match &mut executor {
+                    Some(executor) => executor.execute(&offered.attributes, built)?,
+                    None => (built.reference, built.system_config),
+                };
+                pipeline.confirm(block, system_config);
+                derived += 1;
+                if derived == chain.first_record {
+                    clock = Clock::start();
+                }
+            }
+        }
+    }
+    Ok(clock.stop())
+}
+
+fn l1_block(chain: &Chain, number: L1BlockNumber) -> eyre::Result<&L1Block> {
+    let block = usize::try_from(number.0)
+        .ok()
+        .and_then(|index| chain.l1_blocks.get(index));
+    block.ok_or_eyre(format!("L1 ends before block {number}, and blocks are missing"))
+}
+
+fn payload(chain: &Chain, request: &DataRequest) -> eyre::Result<DataAnswer> {
+    let DataRequest::Payload {
+        commitment: Commitment::Local(local),
+        ..
+    } = request
+    else {
+        bail!("everything was posted behind commitments");
+    };
+    let payload = chain
+        .payloads
+        .get(&local.payload_hash)
+        .ok_or_eyre("a payload is missing")?;
+    Ok(DataAnswer::Payload(payload.clone()))
+}
+
+impl fmt::Display for DeriveReport {
+    /// A table in Markdown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} blocks, {} transactions ({:.2} MB), {:.2} MB of payload; one thread, medians, load average {:.1}\n",
+            self.blocks,
+            self.transactions,
+            self.transaction_bytes as f64 / 1e6,
+            self.payload_bytes as f64 / 1e6,
+            self.load_average
+        )?;
+        writeln!(
+            f,
+            "| | CPU, s | blocks/s | transactions/s | payload, MB/s | transactions, MB/s | runs |"
+        )?;
+        writeln!(f, "| --- | --: | --: | --: | --: | --: | --: |")?;
+        for (name, speed) in [
+            ("pipeline alone", &self.pipeline),
+            ("pipeline and execution", &self.with_execution),
+            ("recovering senders alone", &self.recovery_alone),
+        ] {
+            writeln!(
+                f,
+                "| {name} | {:.3} | {:.0} | {:.0} | {:.2} | {:.1} | {} |",
+                speed.took.cpu_seconds,
+                speed.blocks_per_second,
+                speed.transactions_per_second,
+                speed.payload_mb_per_second,
+                speed.transaction_mb_per_second,
+                speed.took.runs
+            )?;
+        }
+        write!(
+            f,
+            "\nwith execution {:.2} times the time of recovering senders alone; the pipeline is {:.1} % of it",
+            self.over_recovery,
+            self.pipeline_share * 100.0
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::chain::Content, *};
+    use crate::demo::generated;
+    use alloy::primitives::B256;
+
+    fn chain(bundle_rows: usize) -> Chain {
+        Chain::new(&Content {
+            inferences: generated(1, 60),
+            seed: 1,
+            bundle_rows,
+            block_transactions: 3,
+            channel_bytes: 5_000,
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn what_is_derived_with_execution_has_the_hashes_that_were_built() {
+        for (bundle_rows, transactions) in [(1, 60), (20, 3)] {
+            let chain = chain(bundle_rows);
+            let records: usize = chain.record_channels().iter().map(|blocks| blocks.size().0).sum();
+            assert_eq!(records, transactions);
+            derive(&chain, None).unwrap();
+            derive(&chain, Some(Executor::new(&chain))).unwrap();
+        }
+    }
+
+    #[test]
+    fn another_block_than_was_built_ends_the_measurement() {
+        let mut chain = chain(1);
+        let last = chain.blocks.len() - 1;
+        chain.blocks[last].reference.hash = B256::ZERO;
+        let error = derive(&chain, Some(Executor::new(&chain)))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("it was built as 0x0000"), "{error}");
+    }
+}
