@@ -9,6 +9,7 @@
     reason = "a helper that panics fails its test, which is what it is for"
 )]
 
+use tributary_batcher::dispersal::{DaChoice, L1Destination};
 use tributary_derivation::{
     discard::DiscardReason,
     testing::{BatchKind, TestNet, TestNetOptions, channel_with, frames},
@@ -18,6 +19,7 @@ use tributary_tests::sim::{
     Act, Env, Options, Outcome, Script, Violation,
     da::SimulatedDa,
     kinds::{FaultKind, Forgery},
+    l1::L1Fault,
     node::{Derived, Node},
     play, simulate,
 };
@@ -167,6 +169,31 @@ fn f6_answers_of_two_forks_in_turn_do_not_make_a_third() {
     assert_met(&scenario(&script), FaultKind::L1OtherFork);
 }
 
+/// Two servers behind one name: the one finalizes its fork, the other still serves the fork that the node has read.
+#[test]
+fn f6_finality_of_one_fork_does_not_finalize_what_was_read_of_another() {
+    block_on(async {
+        let mut net = TestNet::new(TestNetOptions::default());
+        let mut node = node_of(&net);
+        let fork = net.l1.mine_empty(2).number;
+        post_blocks(&mut net, 1);
+        net.l1.mine_empty(3);
+        assert_eq!(node.derive(10_000).await.unwrap(), Derived::CaughtUp);
+        assert_eq!(node.chain().heads().safe_head.number.0, 3);
+        let last = net.l1.mine_empty(1).number.0;
+        let hash_at = |number| net.l1.block(L1BlockNumber(number)).unwrap().hash();
+        let abandoned: Vec<_> = (0..=last).map(hash_at).collect();
+        net.l1.reorg_to(fork);
+        net.l1.mine_empty(30);
+        net.l1.set_finalized(L1BlockNumber(last + 5));
+        node.l1.fail(&L1Fault::OtherFork(abandoned.into()), 4);
+        let derived = node.derive(10_000).await;
+        assert!(derived.is_ok(), "{derived:?}");
+        assert_eq!(node.derive(10_000).await.unwrap(), Derived::CaughtUp);
+        assert_eq!(node.chain().heads().finalized_head.number.0, 0);
+    });
+}
+
 #[test]
 fn f7_an_l1_server_that_answers_wrongly_or_not_at_all_holds_up_and_changes_nothing() {
     let kinds = [
@@ -200,6 +227,36 @@ fn f8_l1_rests_for_longer_than_the_drift_and_the_batcher_for_longer_than_the_win
         .during(10..=50, Act::CrashBatcher(0));
     let outcomes = scenario(&failing);
     assert_met(&outcomes, FaultKind::BatcherCrash);
+}
+
+/// Gas gets a thousand times dearer, which is above what the batcher may offer, and gas of blobs a million times. Every world also ends
+/// with an error as soon as one nonce is used for two different things.
+#[test]
+fn f9_a_fee_spike_is_followed_up_to_the_ceiling_and_waited_out() {
+    let mut replaced = 0;
+    for choice in [
+        DaChoice::L1(L1Destination::Calldata),
+        DaChoice::L1(L1Destination::Blobs),
+        DaChoice::L1(L1Destination::Cheaper),
+    ] {
+        // What is offered covers twice the price of gas and four times that of blobs: a price that rises faster outruns it.
+        let spike = |most_gas: u128, most_blob_gas: u128| {
+            let rise = (0..6).fold(Script::new().posting(choice), |script, tick| {
+                let (gas, blob_gas) = (4_u128.pow(tick + 1), 10_u128.pow(tick + 1));
+                let act = Act::Prices(gas.min(most_gas), blob_gas.min(most_blob_gas));
+                script.at(20 + u64::from(tick), act)
+            });
+            scenario(&rise.at(38, Act::Prices(1, 1)))
+        };
+        for (gas, blob_gas) in [(1_000, 1_000_000), (64, 1_000), (1, 1_000_000)] {
+            let outcomes = spike(gas, blob_gas);
+            assert_met(&outcomes, FaultKind::FeeSpike);
+            assert_eq!(met(&outcomes, FaultKind::UnsafeReplaced), 0);
+            assert_eq!(met(&outcomes, FaultKind::PostLost), 0);
+            replaced += met(&outcomes, FaultKind::TransactionReplaced);
+        }
+    }
+    assert!(replaced > 0, "no transaction was replaced");
 }
 
 #[test]
@@ -240,6 +297,69 @@ fn f13_derivation_does_not_mind_a_second_batcher_with_the_same_key() {
         &scenario(&Script::new().during(20..=40, Act::TakeNonce)),
         FaultKind::NonceTaken,
     );
+}
+
+/// The alarm is the error of every turn, which `run` puts into the status; nobody starts the batcher again.
+#[test]
+fn f14_a_batcher_without_funds_goes_on_by_itself_once_it_has_some() {
+    let script = Script::new()
+        .at(15, Act::Funds(false))
+        .at(30, Act::Funds(true))
+        .at(50, Act::MustFollow(20));
+    let outcomes = scenario(&script);
+    assert_met(&outcomes, FaultKind::OutOfFunds);
+    for kind in [
+        FaultKind::BatcherCrash,
+        FaultKind::UnsafeReplaced,
+        FaultKind::PostLost,
+    ] {
+        assert_eq!(met(&outcomes, kind), 0, "{}", kind.label());
+    }
+}
+
+#[test]
+fn f15_a_batch_in_a_transaction_that_failed_counts_and_is_not_posted_again() {
+    for choice in [
+        DaChoice::Layer { failover: None },
+        DaChoice::L1(L1Destination::Calldata),
+        DaChoice::L1(L1Destination::Blobs),
+    ] {
+        let script = Script::new().posting(choice).during(15..=30, Act::Revert(2));
+        let outcomes = scenario(&script);
+        assert_met(&outcomes, FaultKind::TransactionReverted);
+        for outcome in &outcomes {
+            for reason in [DiscardReason::BatchPast, DiscardReason::BatchBeforeOrigin] {
+                assert_eq!(outcome.counts.discards.get(&reason), None, "{}", reason.label());
+            }
+        }
+    }
+}
+
+/// L1's pool of the simulation takes 128 KiB; the channel of the backlog is several times that.
+#[test]
+fn f15_a_channel_larger_than_a_transaction_may_be_goes_in_several() {
+    let script = Script::new()
+        .posting(DaChoice::L1(L1Destination::Calldata))
+        .channels_of(600_000)
+        .at(20, Act::Away(8))
+        .during(20..=28, Act::Bulk(60_000))
+        .at(50, Act::MustFollow(20));
+    let outcomes = scenario(&script);
+    assert_eq!(met(&outcomes, FaultKind::UnsafeReplaced), 0);
+}
+
+/// Half an hour of chain, 138 L1 blocks, waits when the batcher comes back; in a third of that time nothing waits any more. That the
+/// sequencer is slowed down meanwhile is told in `tests/batcher.rs`.
+#[test]
+fn f16_the_safe_head_catches_up_with_half_an_hour_three_times_as_fast_as_time() {
+    let script = Script::new()
+        .window(200)
+        .at(10, Act::Away(138))
+        .at(10 + 138 + 46, Act::MustFollow(20));
+    for seed in 1..=2 {
+        let outcome = play(seed, 200, script.clone()).unwrap_or_else(|failure| panic!("{failure}"));
+        assert_eq!(met(&[outcome], FaultKind::UnsafeReplaced), 0);
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ use alloy_consensus::{SignableTransaction, TxEip1559, TxEip2930, TxEip7702, TxEn
 use alloy_primitives::{Address, B64, B256, Bytes, Log, LogData, Signature, TxKind, U256, keccak256};
 use op_alloy_consensus::TxDeposit;
 use rand::{Rng, rngs::StdRng};
+use std::sync::OnceLock;
 use tributary_protocol::{
     config::{ConfigUpdate, RollupConfig},
     deposit::encode_transaction_deposited,
@@ -35,7 +36,11 @@ pub fn key(name: &str) -> PrivateKeySigner {
 
 /// The key of an L2 account with a balance.
 pub fn user(index: u64) -> PrivateKeySigner {
-    key(&format!("user {}", index % USERS))
+    // A signer is asked for at every transaction, and its public key takes longer than a signature.
+    static KEYS: OnceLock<Vec<PrivateKeySigner>> = OnceLock::new();
+    let keys = KEYS.get_or_init(|| (0..USERS).map(|index| key(&format!("user {index}"))).collect());
+    let index = usize::try_from(index % USERS).expect("few users");
+    keys[index].clone()
 }
 
 /// Signs a transaction.

@@ -108,7 +108,11 @@ impl Operator {
     pub(super) fn heal(&mut self) -> Result<(), Violation> {
         self.l1.heal();
         self.node.heal();
-        self.crash()
+        if self.disk.is_cut() {
+            return self.crash();
+        }
+        self.disk.power_up();
+        Ok(())
     }
 
     /// Its process ends and another one starts on what its disk has kept.

@@ -46,6 +46,10 @@ pub enum Act {
     Revert(usize),
     /// The batcher does nothing for so many L1 blocks.
     Away(u64),
+    /// A user sends a transaction with so many bytes that do not compress.
+    Bulk(usize),
+    /// The safe head must be no more than so many blocks behind the unsafe head.
+    MustFollow(u64),
     /// So many requests of both nodes for blobs fail in this way.
     Blobs(FaultKind, usize),
     /// So many requests of the batcher to L1 are not answered.
@@ -68,7 +72,9 @@ pub enum Act {
 #[derive(Clone, Debug, Default)]
 pub struct Script {
     acts: Vec<(RangeInclusive<u64>, Act)>,
-    choice: Option<DaChoice>,
+    pub(super) choice: Option<DaChoice>,
+    pub(super) channel_bytes: Option<usize>,
+    pub(super) seq_window_size: Option<u64>,
 }
 
 impl Script {
@@ -98,8 +104,18 @@ impl Script {
         self
     }
 
-    pub(super) const fn choice(&self) -> Option<DaChoice> {
-        self.choice
+    /// Channels hold up to so many bytes of batches, and are cut only where L1's pools want it.
+    #[must_use]
+    pub const fn channels_of(mut self, bytes: usize) -> Self {
+        self.channel_bytes = Some(bytes);
+        self
+    }
+
+    /// The sequencing window, in L1 blocks.
+    #[must_use]
+    pub const fn window(mut self, l1_blocks: u64) -> Self {
+        self.seq_window_size = Some(l1_blocks);
+        self
     }
 
     pub(super) fn acts(&self, tick: u64) -> Vec<Act> {
@@ -153,6 +169,8 @@ impl World {
             Act::Funds(has_funds) => self.set_funds(has_funds),
             Act::Revert(count) => self.revert(count),
             Act::Away(l1_blocks) => self.away = l1_blocks,
+            Act::Bulk(bytes) => self.use_l2_much(bytes),
+            Act::MustFollow(blocks) => self.check_lag(blocks)?,
             Act::Blobs(kind, count) => {
                 self.sequencer.node.da.fail_blobs(kind, count);
                 self.follower.da.fail_blobs(kind, count);
@@ -173,6 +191,20 @@ impl World {
             Act::Forge(kind) => self.scripted = Some(kind),
         }
         Ok(())
+    }
+
+    fn check_lag(&self, blocks: u64) -> Result<(), Violation> {
+        let heads = self.sequencer.node.chain().heads();
+        let expected = heads.unsafe_head.number.0.saturating_sub(blocks);
+        if heads.safe_head.number.0 >= expected {
+            return Ok(());
+        }
+        Err(Violation::Stuck {
+            what: "safe head follows the unsafe head",
+            expected,
+            found: heads.safe_head.number.0,
+            stall: self.sequencer.node.status().stall.map(|stall| stall.cause),
+        })
     }
 
     fn fail_l1(&mut self, fault: &L1Fault, count: usize) {

@@ -2,7 +2,9 @@
 
 use super::{env::Env, node::Node, violation::Violation};
 use crate::history::users;
-use alloy_primitives::Address;
+use alloy::eips::eip2718::Encodable2718;
+use alloy_consensus::TxEip1559;
+use alloy_primitives::{Address, TxKind};
 use rand::{Rng, rngs::StdRng};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -129,6 +131,26 @@ impl Sequencer {
         let nonce = self.pool.next_nonce(sender).unwrap_or_else(|| self.nonce(sender));
         let transaction = users::transaction(self.env.config.l2_chain_id, from, nonce, rng);
         self.pool.add_raw(&transaction).is_ok()
+    }
+
+    /// A user sends a transaction with so many random bytes. False if the pool does not take it.
+    pub(super) fn send_bytes(&self, rng: &mut StdRng, bytes: usize) -> bool {
+        let sender = users::user(0);
+        let address = sender.address();
+        let transaction = TxEip1559 {
+            chain_id: self.env.config.l2_chain_id,
+            nonce: self
+                .pool
+                .next_nonce(address)
+                .unwrap_or_else(|| self.nonce(address)),
+            gas_limit: 21_000 + 40 * bytes as u64,
+            max_fee_per_gas: 100_000_000_000,
+            to: TxKind::Call(Address::repeat_byte(0xb0)),
+            input: (0..bytes).map(|_| rng.random()).collect::<Vec<u8>>().into(),
+            ..TxEip1559::default()
+        };
+        let raw = users::sign(&sender, transaction).encoded_2718();
+        self.pool.add_raw(&raw.into()).is_ok()
     }
 
     fn nonce(&self, account: Address) -> u64 {

@@ -1,11 +1,15 @@
 //! What kind of world: the rules of its chain, and how much goes wrong in it.
 
+use super::script::Script;
 use core::{ops::RangeInclusive, time::Duration};
 use rand::{Rng, rngs::StdRng};
 use tributary_batcher::dispersal::{DaChoice, L1Destination};
 
 /// L1 blocks between L1's head and its finalized block where reorgs of two epochs must be possible.
 const FINALITY_LAG_MAX: u64 = 70;
+
+/// Bytes of calldata that the batcher puts into a transaction unless told otherwise.
+const CALLDATA_SIZE_MAX: usize = 120_000;
 
 /// How the batcher posts.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +40,7 @@ impl Posting {
             replace_after: Duration::from_secs(rng.random_range(12..60)),
             in_flight_max: rng.random_range(1..5),
             calldata_bytes: if rng.random_bool(0.5) {
-                120_000
+                CALLDATA_SIZE_MAX
             } else {
                 rng.random_range(channel_bytes / 12..channel_bytes / 2)
             },
@@ -81,22 +85,29 @@ pub(super) struct Shape {
 
 impl Shape {
     /// A world in which nothing goes wrong by itself.
-    pub(super) fn calm(rng: &mut StdRng, choice: Option<DaChoice>) -> Self {
+    pub(super) fn calm(rng: &mut StdRng, script: &Script) -> Self {
         let random = Self::random(rng, 0);
         let usual = DaChoice::Layer {
             failover: Some(L1Destination::Calldata),
         };
+        // A large channel is cut at what L1's pools take, as any real one is.
+        let calldata_bytes = match script.channel_bytes {
+            Some(_) => CALLDATA_SIZE_MAX,
+            None => random.posting.calldata_bytes,
+        };
         Self {
             has_alt_da: true,
             posting: Posting {
-                choice: choice.unwrap_or(usual),
+                choice: script.choice.unwrap_or(usual),
+                calldata_bytes,
                 ..random.posting
             },
+            channel_bytes: script.channel_bytes.unwrap_or(random.channel_bytes),
             finality_lag: FINALITY_LAG_MAX,
             tides: 0.0,
             block_time: 10,
             l1_block_time: 10..=16,
-            seq_window_size: 30,
+            seq_window_size: script.seq_window_size.unwrap_or(30),
             gaps: 0.0,
             faults: 0.0,
             forgeries: 0.0,
@@ -124,7 +135,7 @@ impl Shape {
             },
             tides: [0.0, 0.0, 0.02][rng.random_range(0..3)],
             // An epoch has at least one block, so a chain slower than L1 falls behind for good.
-            block_time: rng.random_range(9..13),
+            block_time: rng.random_range(10..13),
             l1_block_time: 8..=18,
             seq_window_size: rng.random_range(30..60),
             faults: [0.0, 0.1, 0.3, 0.6][rng.random_range(0..4)],

@@ -177,7 +177,7 @@ impl World {
     fn new(seed: u64, options: &Options, script: Option<Script>, is_loud: bool) -> Result<Self, Violation> {
         let mut rng = StdRng::seed_from_u64(seed);
         let shape = match &script {
-            Some(script) => Shape::calm(&mut rng, script.choice()),
+            Some(script) => Shape::calm(&mut rng, script),
             None => Shape::random(&mut rng, options.l1_blocks),
         };
         let env = Env::of(&shape);
@@ -337,7 +337,7 @@ impl World {
     /// Up to `count` blocks, as far as their time has come.
     pub(super) async fn build(&mut self, count: usize) -> Result<(), Violation> {
         for _ in 0..count {
-            if self.rng.random_bool(0.25) {
+            if self.rng.random_bool(0.18) {
                 self.use_l2();
             }
             let built = self.sequencer.build(self.now).await?;
@@ -356,6 +356,11 @@ impl World {
 
     fn use_l2(&mut self) {
         let is_taken = self.sequencer.send_transaction(&mut self.rng);
+        self.counts.transactions += u64::from(is_taken);
+    }
+
+    pub(super) fn use_l2_much(&mut self, bytes: usize) {
+        let is_taken = self.sequencer.send_bytes(&mut self.rng, bytes);
         self.counts.transactions += u64::from(is_taken);
     }
 
