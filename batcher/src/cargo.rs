@@ -38,6 +38,7 @@ pub(crate) fn channel_cargo(
 ) -> Result<Vec<Cargo>, PostError> {
     Ok(match route {
         Route::Da { calldata } => Vec::from([Cargo::Calldata(calldata.clone())]),
+        Route::DaParts { calldata } => calldata.iter().cloned().map(Cargo::Calldata).collect(),
         Route::Calldata => {
             let contents = split_payload(&journal.payload(channel.payload)?, calldata_size_max)?;
             contents.into_iter().map(Cargo::Calldata).collect()
@@ -55,7 +56,7 @@ pub(crate) fn channel_cargo(
 }
 
 /// The payload's frames cut anew, so that each with its version byte has at most `size_max` bytes.
-fn split_payload(payload: &Bytes, size_max: usize) -> Result<Vec<Bytes>, BuildError> {
+pub(crate) fn split_payload(payload: &Bytes, size_max: usize) -> Result<Vec<Bytes>, BuildError> {
     let BatcherTx::Frames(bytes) = BatcherTx::decode(payload)? else {
         return Err(BuildError::NotFrames);
     };

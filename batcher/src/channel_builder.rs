@@ -1,4 +1,4 @@
-//! Blocks into a channel: one span batch, compressed, decoded again before anything of it is posted.
+//! Blocks into a channel: one span batch or singular batches, compressed, decoded again before anything of it is posted.
 
 use crate::{
     channel_manager::PendingBlock,
@@ -58,6 +58,36 @@ pub enum BuildError {
     },
 }
 
+/// How the blocks of a channel are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BatchKind {
+    /// All of them as one batch, column by column: smaller, most of all for blocks with little in them.
+    #[default]
+    Span,
+    /// Each as a batch of its own.
+    Singular,
+}
+
+impl BatchKind {
+    /// Name for logs and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Span => "span",
+            Self::Singular => "singular",
+        }
+    }
+
+    /// The other one.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Span => Self::Singular,
+            Self::Singular => Self::Span,
+        }
+    }
+}
+
 /// A channel ready to be posted.
 #[derive(Clone, Debug)]
 pub struct BuiltChannel {
@@ -76,6 +106,7 @@ pub struct BuiltChannel {
 #[derive(Clone, Copy, Debug)]
 pub struct ChannelBuilder<'a> {
     rollup: &'a RollupConfig,
+    kind: BatchKind,
     compression: Compression,
 }
 
@@ -85,8 +116,16 @@ impl<'a> ChannelBuilder<'a> {
     pub const fn new(rollup: &'a RollupConfig, quality: u8) -> Self {
         Self {
             rollup,
+            kind: BatchKind::Span,
             compression: Compression::brotli(quality),
         }
+    }
+
+    /// Writes blocks as batches of this kind.
+    #[must_use]
+    pub const fn with_kind(mut self, kind: BatchKind) -> Self {
+        self.kind = kind;
+        self
     }
 
     /// The channel of consecutive `blocks`, checked by decoding it again.
@@ -98,16 +137,16 @@ impl<'a> ChannelBuilder<'a> {
         let (first, last) = (first.block, last.block);
         let (from, to) = (first.number.0, last.number.0);
         let batches: Vec<SingularBatch> = blocks.iter().map(|block| block.batch.clone()).collect();
-        let parameters = SpanParameters::from(self.rollup);
-        let encoded = SpanBatch::from_singular(&batches, first.sequence_number, parameters)
-            .and_then(|span| span.encode())
-            .map_err(|source| BuildError::Span {
-                first: from,
-                last: to,
-                source,
-            })?;
-        let mut stream = Vec::with_capacity(encoded.len() + 9);
-        append_batch(&mut stream, &encoded);
+        let stream = match self.kind {
+            BatchKind::Singular => singular_stream(&batches),
+            BatchKind::Span => self
+                .span_stream(&batches, first.sequence_number)
+                .map_err(|source| BuildError::Span {
+                    first: from,
+                    last: to,
+                    source,
+                })?,
+        };
         let data = Bytes::from(compress(self.compression, &stream));
         let channel = BuiltChannel {
             first,
@@ -116,15 +155,37 @@ impl<'a> ChannelBuilder<'a> {
             data,
             input_bytes: stream.len(),
         };
-        check_channel(&channel.frames(FRAME_DATA_SIZE_MAX)?, &batches, self.rollup).map_err(|source| {
-            BuildError::SelfCheck {
-                first: from,
-                last: to,
-                source,
-            }
+        let frames = channel.frames(FRAME_DATA_SIZE_MAX)?;
+        check_channel(&frames, &batches, self.kind, self.rollup).map_err(|source| BuildError::SelfCheck {
+            first: from,
+            last: to,
+            source,
         })?;
         Ok(channel)
     }
+
+    fn span_stream(
+        &self,
+        batches: &[SingularBatch],
+        sequence_number: u64,
+    ) -> Result<Vec<u8>, SpanEncodeError> {
+        let span = SpanBatch::from_singular(batches, sequence_number, SpanParameters::from(self.rollup))?;
+        let encoded = span.encode()?;
+        let mut stream = Vec::with_capacity(encoded.len() + BATCH_PREFIX_BYTES_MAX);
+        append_batch(&mut stream, &encoded);
+        Ok(stream)
+    }
+}
+
+/// What [`append_batch`] puts before a batch at most.
+const BATCH_PREFIX_BYTES_MAX: usize = 9;
+
+fn singular_stream(batches: &[SingularBatch]) -> Vec<u8> {
+    let mut stream = Vec::new();
+    for batch in batches {
+        append_batch(&mut stream, &batch.encode());
+    }
+    stream
 }
 
 impl BuiltChannel {

@@ -34,7 +34,8 @@ pub struct PendingBlock {
 }
 
 impl PendingBlock {
-    fn input_bytes(&self) -> usize {
+    /// Bytes of its batch before compression, about.
+    pub(crate) fn input_bytes(&self) -> usize {
         // Fixed fields of a batch; exactness does not matter for a threshold.
         const BATCH_OVERHEAD: usize = 100;
         BATCH_OVERHEAD
@@ -93,13 +94,21 @@ pub struct Discontinuity {
     pub expected: alloy::primitives::B256,
 }
 
-/// A block that waits, with what is asked of it often.
-#[derive(Debug)]
-struct Held {
-    pending: PendingBlock,
+/// What is asked of a waiting block often.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
     da_bytes: u64,
     /// When it was taken, in the driver's time.
     taken_at: Duration,
+}
+
+/// A channel that it is time to close.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// How many of the waiting blocks may go in, at least one.
+    pub count: usize,
+    /// Why now.
+    pub reason: CloseReason,
 }
 
 /// Blocks from the first that is not on L1 on, in order.
@@ -108,9 +117,13 @@ pub struct ChannelManager {
     policy: ChannelPolicy,
     /// Last block handed out or held; the next one must follow it.
     tip: L2BlockId,
-    blocks: VecDeque<Held>,
-    /// Sum over `blocks`.
+    blocks: VecDeque<PendingBlock>,
+    /// One for each of `blocks`.
+    marks: VecDeque<Mark>,
+    /// Sum over `marks`.
     da_bytes: u64,
+    /// Batch data above which a channel is full; at most the policy's.
+    input_bytes_max: usize,
 }
 
 impl ChannelManager {
@@ -121,7 +134,9 @@ impl ChannelManager {
             policy,
             tip: after,
             blocks: VecDeque::new(),
+            marks: VecDeque::new(),
             da_bytes: 0,
+            input_bytes_max: policy.max_input_bytes,
         }
     }
 
@@ -146,32 +161,28 @@ impl ChannelManager {
         self.tip = pending.block.id();
         let da_bytes = pending.da_bytes();
         self.da_bytes += da_bytes;
-        self.blocks.push_back(Held {
-            pending,
+        self.blocks.push_back(pending);
+        self.marks.push_back(Mark {
             da_bytes,
             taken_at: now,
         });
         Ok(())
     }
 
-    /// The blocks of the next channel, if it is time to close one.
-    pub fn close(
-        &mut self,
-        now: Duration,
-        l1_head: L1BlockNumber,
-        flush: bool,
-    ) -> Option<(Vec<PendingBlock>, CloseReason)> {
-        let first = self.blocks.front()?;
+    /// Calls a channel full at fewer bytes than the policy does.
+    pub fn set_input_bytes_max(&mut self, bytes: usize) {
+        self.input_bytes_max = bytes.min(self.policy.max_input_bytes);
+    }
+
+    /// Whether it is time to close a channel.
+    #[must_use]
+    pub fn due(&self, now: Duration, l1_head: L1BlockNumber, flush: bool) -> Option<Due> {
+        let (first, mark) = self.blocks.front().zip(self.marks.front())?;
         let (count, full) = self.fitting();
-        let window_end = first
-            .pending
-            .block
-            .l1_origin
-            .number
-            .0
-            .saturating_add(self.policy.seq_window_l1_blocks);
+        let origin = first.block.l1_origin.number.0;
+        let window_end = origin.saturating_add(self.policy.seq_window_l1_blocks);
         let margin_reached = l1_head.0.saturating_add(self.policy.safety_margin_l1_blocks) >= window_end;
-        let waited = now.saturating_sub(first.taken_at);
+        let waited = now.saturating_sub(mark.taken_at);
         let reason = if full {
             CloseReason::Full
         } else if waited >= self.policy.max_duration {
@@ -183,9 +194,31 @@ impl ChannelManager {
         } else {
             return None;
         };
-        let taken: Vec<Held> = self.blocks.drain(..count).collect();
-        self.da_bytes -= taken.iter().map(|held| held.da_bytes).sum::<u64>();
-        Some((taken.into_iter().map(|held| held.pending).collect(), reason))
+        Some(Due { count, reason })
+    }
+
+    /// The first `count` waiting blocks.
+    pub fn first(&mut self, count: usize) -> &[PendingBlock] {
+        let blocks = self.blocks.make_contiguous();
+        &blocks[..count.min(blocks.len())]
+    }
+
+    /// Hands out the first `count` waiting blocks.
+    pub fn take(&mut self, count: usize) -> Vec<PendingBlock> {
+        let count = count.min(self.blocks.len());
+        self.da_bytes -= self.marks.drain(..count).map(|mark| mark.da_bytes).sum::<u64>();
+        self.blocks.drain(..count).collect()
+    }
+
+    /// The blocks of the next channel, if it is time to close one.
+    pub fn close(
+        &mut self,
+        now: Duration,
+        l1_head: L1BlockNumber,
+        flush: bool,
+    ) -> Option<(Vec<PendingBlock>, CloseReason)> {
+        let Due { count, reason } = self.due(now, l1_head, flush)?;
+        Some((self.take(count), reason))
     }
 
     /// Blocks waiting.
@@ -204,9 +237,9 @@ impl ChannelManager {
     fn fitting(&self) -> (usize, bool) {
         let mut bytes = 0;
         for (index, block) in self.blocks.iter().enumerate() {
-            bytes += block.pending.input_bytes();
-            if bytes >= self.policy.max_input_bytes {
-                let overshoots = bytes > self.policy.max_input_bytes && index > 0;
+            bytes += block.input_bytes();
+            if bytes >= self.input_bytes_max {
+                let overshoots = bytes > self.input_bytes_max && index > 0;
                 return (if overshoots { index } else { index + 1 }, true);
             }
         }

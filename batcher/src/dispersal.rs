@@ -6,7 +6,7 @@
 //! ```
 
 use crate::{
-    cargo::{BLOBS_MAX, CALLDATA_SIZE_MAX},
+    cargo::{BLOBS_MAX, CALLDATA_SIZE_MAX, split_payload},
     journal::{Journal, JournalError, Route},
     l1::Fees,
 };
@@ -34,7 +34,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// What came back of one put or probe.
 enum Answer {
-    Put(B256, Result<Commitment, PutError>),
+    Put(B256, Result<Vec<Commitment>, PutError>),
     Probe(Result<(), Unavailable>),
 }
 
@@ -65,6 +65,8 @@ pub enum DaChoice {
 /// Brings payloads to the DA layer.
 pub struct Dispersal {
     da: Arc<dyn DaLayer>,
+    /// Longest payload to put; longer ones are put in several.
+    payload_size_max: usize,
     choice: DaChoice,
     /// What L1 asked for when it was last needed.
     prices: Option<Fees>,
@@ -93,6 +95,7 @@ impl Dispersal {
     #[must_use]
     pub fn new(da: Arc<dyn DaLayer>, choice: DaChoice) -> Self {
         Self {
+            payload_size_max: da.capabilities().payload_size_max,
             da,
             choice,
             prices: None,
@@ -103,6 +106,13 @@ impl Dispersal {
             next_probe: None,
             problem: None,
         }
+    }
+
+    /// Puts payloads longer than `bytes`, or than the layer takes, in several: frames cut anew, in their order.
+    #[must_use]
+    pub fn with_payload_size_max(mut self, bytes: usize) -> Self {
+        self.payload_size_max = self.payload_size_max.min(bytes);
+        self
     }
 
     /// Why payloads do not get through, if they do not.
@@ -146,7 +156,7 @@ impl Dispersal {
         answers.extend(core::iter::from_fn(|| self.running.try_join_next()));
         for answer in answers {
             match answer {
-                Ok(Answer::Put(payload, Ok(commitment))) => self.stored(journal, payload, commitment)?,
+                Ok(Answer::Put(payload, Ok(commitments))) => self.stored(journal, payload, commitments)?,
                 Ok(Answer::Put(payload, Err(error))) => self.failed(journal, payload, &error)?,
                 Ok(Answer::Probe(result)) => self.probed(result),
                 // A put that panicked is a put that failed; the payload is offered again.
@@ -169,18 +179,23 @@ impl Dispersal {
         &mut self,
         journal: &mut Journal,
         payload: B256,
-        commitment: Commitment,
+        commitments: Vec<Commitment>,
     ) -> Result<(), JournalError> {
         self.failures = 0;
         self.problem = None;
         self.waiting.remove(&payload);
-        set_route(
-            journal,
-            payload,
-            Route::Da {
-                calldata: BatcherTx::Commitment(commitment).encode(),
-            },
-        )
+        let calldata = commitments
+            .into_iter()
+            .map(|commitment| BatcherTx::Commitment(commitment).encode());
+        let mut calldata: Vec<Bytes> = calldata.collect();
+        let route = match calldata.pop() {
+            Some(only) if calldata.is_empty() => Route::Da { calldata: only },
+            last => {
+                calldata.extend(last);
+                Route::DaParts { calldata }
+            }
+        };
+        set_route(journal, payload, route)
     }
 
     fn failed(&mut self, journal: &mut Journal, payload: B256, error: &PutError) -> Result<(), JournalError> {
@@ -277,9 +292,9 @@ impl Dispersal {
     }
 
     fn put(&mut self, hash: B256, payload: Bytes) {
-        let da = self.da.clone();
+        let (da, size_max) = (self.da.clone(), self.payload_size_max);
         self.running
-            .spawn(async move { Answer::Put(hash, da.put(payload).await) });
+            .spawn(async move { Answer::Put(hash, put_all(&*da, payload, size_max).await) });
     }
 
     /// Waits until the layer answers something, or for `patience`. What it answered is taken by the next [`Self::advance`].
@@ -294,6 +309,26 @@ impl Dispersal {
             self.answers.push(answer);
         }
     }
+}
+
+/// Puts a payload, in parts if it is too long for the layer. After a failure all of them are put again, which a layer that has them
+/// answers with the same commitments.
+async fn put_all(da: &dyn DaLayer, payload: Bytes, size_max: usize) -> Result<Vec<Commitment>, PutError> {
+    if payload.len() <= size_max {
+        return Ok(Vec::from([da.put(payload).await?]));
+    }
+    let parts = split_payload(&payload, size_max).map_err(|error| {
+        warn!(%error, "a payload does not split");
+        PutError::TooLarge {
+            size: payload.len(),
+            max: size_max,
+        }
+    })?;
+    let mut commitments = Vec::with_capacity(parts.len());
+    for part in parts {
+        commitments.push(da.put(part).await?);
+    }
+    Ok(commitments)
 }
 
 /// The route of a payload of `size` bytes that goes to L1.

@@ -1,5 +1,6 @@
 //! A channel is decoded again before it is posted: what derivation would read must be what went in.
 
+use crate::channel_builder::BatchKind;
 use alloy::primitives::{B256, Bytes};
 use tributary_protocol::{
     batch::{Batch, BatchError, SingularBatch, SpanBatch, SpanParameters},
@@ -20,16 +21,20 @@ pub enum SelfCheckError {
     /// Its batch does not decode.
     #[error(transparent)]
     Batch(#[from] BatchError),
-    /// It holds another number of batches than one.
-    #[error("it holds {found} span batches instead of 1")]
+    /// It holds another number of batches than went in.
+    #[error("it holds {found} {kind} batches instead of {expected}")]
     Batches {
-        /// How many.
+        /// Which kind went in.
+        kind: &'static str,
+        /// How many of it are there.
         found: usize,
+        /// How many went in.
+        expected: usize,
     },
     /// A block differs.
-    #[error("block {index} of the span differs: {found:?} instead of {expected:?}")]
+    #[error("block {index} differs: {found:?} instead of {expected:?}")]
     Block {
-        /// Position in the span, from 0.
+        /// Position in the channel, from 0.
         index: usize,
         /// What it decodes to.
         found: Option<Box<SingularBatch>>,
@@ -46,33 +51,64 @@ pub enum SelfCheckError {
     },
 }
 
-/// Decodes `frames` and compares with the batches that went in.
+/// Decodes `frames` and compares with the batches that went in, as one span batch or as singular batches.
 ///
 /// # Errors
 /// [`SelfCheckError`] naming the first difference.
 pub fn check_channel(
     frames: &[Frame],
     batches: &[SingularBatch],
+    kind: BatchKind,
     rollup: &RollupConfig,
 ) -> Result<(), SelfCheckError> {
     let parsed = parse_frames(&encode_frames(frames))?;
     let compressed: Vec<u8> = parsed.iter().flat_map(|frame| frame.data.to_vec()).collect();
     let mut reader = ChannelReader::new(Bytes::from(compressed));
-    let mut spans = Vec::new();
+    let (mut spans, mut singulars) = (Vec::new(), Vec::new());
     while let Some(bytes) = reader.next_batch()? {
-        if let Batch::Span(span) = Batch::decode(&bytes, &SpanParameters::from(rollup))? {
-            spans.push(span);
+        match Batch::decode(&bytes, &SpanParameters::from(rollup))? {
+            Batch::Span(span) => spans.push(span),
+            Batch::Singular(singular) => singulars.push(singular),
         }
     }
-    match &spans[..] {
-        [span] => check_span(span, batches),
-        _ => Err(SelfCheckError::Batches { found: spans.len() }),
+    let wrong = |found, expected| SelfCheckError::Batches {
+        kind: kind.name(),
+        found,
+        expected,
+    };
+    match kind {
+        BatchKind::Span => match &spans[..] {
+            [span] if singulars.is_empty() => check_span(span, batches),
+            _ => Err(wrong(spans.len(), 1)),
+        },
+        BatchKind::Singular if spans.is_empty() && singulars.len() == batches.len() => {
+            check_singular(singulars, batches)
+        }
+        BatchKind::Singular => Err(wrong(singulars.len(), batches.len())),
     }
+}
+
+fn check_singular(found: Vec<SingularBatch>, batches: &[SingularBatch]) -> Result<(), SelfCheckError> {
+    let pairs = found.into_iter().zip(batches).enumerate();
+    for (index, (found, expected)) in pairs {
+        if found != *expected {
+            return Err(SelfCheckError::Block {
+                index,
+                found: Some(Box::new(found)),
+                expected: Some(Box::new(expected.clone())),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn check_span(span: &SpanBatch, batches: &[SingularBatch]) -> Result<(), SelfCheckError> {
     let Some((first, last)) = batches.first().zip(batches.last()) else {
-        return Err(SelfCheckError::Batches { found: 1 });
+        return Err(SelfCheckError::Batches {
+            kind: BatchKind::Span.name(),
+            found: 1,
+            expected: 0,
+        });
     };
     if !span.matches_parent(&first.parent_hash) || !span.matches_l1_origin(&last.epoch_hash) {
         return Err(SelfCheckError::Checks {

@@ -20,7 +20,7 @@ use alloy_primitives::{Bytes, TxKind};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use std::{collections::BTreeMap, future::Future, ops::RangeInclusive, time::Duration};
 use tributary_batcher::{
-    channel_builder::ChannelBuilder,
+    channel_builder::{BatchKind, ChannelBuilder},
     channel_manager::{ChannelManager, ChannelPolicy, PendingBlock},
 };
 use tributary_da_client::{DaLayer, DropReason};
@@ -162,7 +162,13 @@ impl Story {
 
     fn send_channel(&mut self, blocks: &[PendingBlock]) {
         let quality = self.rng.random_range(0..7);
+        let kind = if self.rng.random_bool(0.3) {
+            BatchKind::Singular
+        } else {
+            BatchKind::Span
+        };
         let channel = ChannelBuilder::new(&self.net.config, quality)
+            .with_kind(kind)
             .build(blocks)
             .unwrap();
         // Every size there is: of one byte of data a frame, of the whole channel in one, and between.

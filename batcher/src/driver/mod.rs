@@ -9,25 +9,27 @@
 //! did not become safe, the batcher drains: nothing new is begun, what has a nonce is posted to its end (derivation drops it), and
 //! then it starts again after the safe head. A nonce is never used for anything else.
 
+mod building;
 mod status;
 
 pub use status::{BatcherConfig, BatcherError, BatcherStatus};
 
 use crate::{
-    channel_builder::{BuildError, BuiltChannel, ChannelBuilder},
     channel_manager::{ChannelManager, ChannelPolicy, Discontinuity, PendingBlock},
     control::BatcherControl,
     dispersal::Dispersal,
+    encoding::{Encoder, EncodingPolicy},
     journal::{Journal, JournalError, JournaledChannel},
     l1::{L1Port, PostError, Poster, Urgency},
     node::{NodeError, NodePort, SyncStatus},
+    payload_size::PayloadSizer,
     throttle::{BlockLimiter, ThrottlePolicy, Throttler},
 };
-use alloy::primitives::{Address, keccak256};
+use alloy::primitives::Address;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 use tributary_protocol::{
     block::{L1BlockNumber, L2BlockNumber},
     config::RollupConfig,
@@ -86,6 +88,8 @@ pub struct Batcher<N, L> {
     status: watch::Sender<BatcherStatus>,
     control: BatcherControl,
     throttler: Option<Throttler>,
+    sizer: PayloadSizer,
+    encoder: Encoder,
     started: Instant,
 }
 
@@ -117,6 +121,7 @@ impl<N: NodePort, L: L1Port> Batcher<N, L> {
             None => Phase::settling(),
         };
         let (status, _) = watch::channel(BatcherStatus::default());
+        let encoder = Encoder::new(EncodingPolicy::span(config.brotli_quality));
         Self {
             config,
             rollup,
@@ -128,6 +133,8 @@ impl<N: NodePort, L: L1Port> Batcher<N, L> {
             status,
             control: BatcherControl::default(),
             throttler: None,
+            sizer: PayloadSizer::unaware(),
+            encoder,
             started: Instant::now(),
         }
     }
@@ -136,6 +143,20 @@ impl<N: NodePort, L: L1Port> Batcher<N, L> {
     #[must_use]
     pub fn with_throttle(mut self, policy: ThrottlePolicy, limiter: Arc<dyn BlockLimiter>) -> Self {
         self.throttler = Some(Throttler::new(policy, limiter));
+        self
+    }
+
+    /// Cuts channels where they fill what the DA layer bills.
+    #[must_use]
+    pub const fn with_payload_sizes(mut self, sizer: PayloadSizer) -> Self {
+        self.sizer = sizer;
+        self
+    }
+
+    /// Encodes channels as `policy` says, in place of span batches at the configured quality.
+    #[must_use]
+    pub fn with_encoding(mut self, policy: EncodingPolicy) -> Self {
+        self.encoder = Encoder::new(policy);
         self
     }
 
@@ -281,6 +302,7 @@ impl<N: NodePort, L: L1Port> Batcher<N, L> {
             Err(LoadError::Node(error)) => return Err(error.into()),
             Err(LoadError::Discontinuity(error)) => return self.start_over(error.to_string()),
         }
+        self.encoder.take_trials().await;
         self.build_channels(sync.head_l1.number)?;
         if self.dispersal.needs_prices() {
             let prices = self.poster.market().await.map_err(PostError::from)?;
@@ -349,36 +371,6 @@ impl<N: NodePort, L: L1Port> Batcher<N, L> {
             let pending = PendingBlock::from_block(&block, hash, &self.rollup)
                 .map_err(|reason| NodeError::BadBlock { number, reason })?;
             manager.push(pending, self.started.elapsed())?;
-        }
-        Ok(())
-    }
-
-    /// Builds the channels that are due and writes them into the journal.
-    fn build_channels(&mut self, l1_head: L1BlockNumber) -> Result<(), BatcherError> {
-        let Phase::Posting(manager) = &mut self.phase else {
-            return Ok(());
-        };
-        let flush = self.control.wants_flush();
-        while begun(&self.journal) < CHANNELS_BEGUN_MAX
-            && let Some((blocks, reason)) = manager.close(self.started.elapsed(), l1_head, flush)
-        {
-            let channel = ChannelBuilder::new(&self.rollup, self.config.brotli_quality).build(&blocks)?;
-            debug!(
-                reason = reason.name(),
-                blocks = blocks.len(),
-                bytes = channel.data.len(),
-                "closed a channel"
-            );
-            metrics::counter!("op_batcher_default_channel_closed_total", "reason" => reason.name())
-                .increment(1);
-            metrics::counter!("op_batcher_default_input_bytes_total").increment(channel.input_bytes as u64);
-            metrics::counter!("op_batcher_default_output_bytes_total").increment(channel.data.len() as u64);
-            let payload = channel.payload().map_err(BuildError::from)?;
-            let entry = journal_entry(&channel, &payload, self.rollup.seq_window_size);
-            self.journal.add(entry, &payload)?;
-        }
-        if flush && manager.pending() == 0 {
-            self.control.flushed();
         }
         Ok(())
     }
@@ -471,18 +463,5 @@ impl From<NodeError> for LoadError {
 impl From<Discontinuity> for LoadError {
     fn from(error: Discontinuity) -> Self {
         Self::Discontinuity(error)
-    }
-}
-
-fn journal_entry(channel: &BuiltChannel, payload: &[u8], seq_window_l1_blocks: u64) -> JournaledChannel {
-    let origin = channel.first.l1_origin.number.0;
-    JournaledChannel {
-        first: channel.first.id(),
-        last: channel.last.id(),
-        deadline: L1BlockNumber(origin.saturating_add(seq_window_l1_blocks)),
-        payload: keccak256(payload),
-        payload_size: u32::try_from(payload.len()).unwrap_or(u32::MAX),
-        route: None,
-        transactions: Vec::new(),
     }
 }

@@ -38,6 +38,11 @@ pub enum Route {
         /// Calldata of the batcher transaction.
         calldata: Bytes,
     },
+    /// The DA layer has them in several payloads, since they are too long for one; L1 gets the commitments in this order.
+    DaParts {
+        /// Calldata of each batcher transaction.
+        calldata: Vec<Bytes>,
+    },
     /// L1 itself, as calldata.
     Calldata,
     /// L1 itself, as blobs.
@@ -49,7 +54,7 @@ impl Route {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::Da { .. } => "da",
+            Self::Da { .. } | Self::DaParts { .. } => "da",
             Self::Calldata => "calldata",
             Self::Blobs => "blobs",
         }

@@ -1,11 +1,15 @@
 //! `tributary batcher`: unsafe blocks into batches, batches to DA, commitments into the inbox.
 
 mod admin;
+mod encoding;
 mod throttle;
 
 pub(crate) use self::admin::BatcherCommand;
 
-use self::throttle::{RemoteSequencer, ThrottleArgs};
+use self::{
+    encoding::EncodingArgs,
+    throttle::{RemoteSequencer, ThrottleArgs},
+};
 use super::shared::{ChainArgs, LogArgs, duration};
 use crate::{
     admin::{client::AdminClient, server, token::Secret},
@@ -72,9 +76,8 @@ pub(crate) struct BatcherArgs {
     /// L1 blocks before the end of the sequencing window at which a channel closes early.
     #[arg(long, env = "TRIBUTARY_SUB_SAFETY_MARGIN", default_value_t = 10)]
     pub(crate) sub_safety_margin: u64,
-    /// Brotli quality, 0 to 11: 10 saves a few per cent over 5 and costs over ten times the CPU.
-    #[arg(long, env = "TRIBUTARY_BROTLI_QUALITY", default_value_t = 5, value_parser = clap::value_parser!(u8).range(0..=11))]
-    pub(crate) brotli_quality: u8,
+    #[command(flatten)]
+    pub(crate) encoding: EncodingArgs,
     /// Where channels go.
     #[arg(
         long,
@@ -201,6 +204,7 @@ async fn run_batcher(args: BatcherArgs) -> eyre::Result<ExitCode> {
     let poster = Poster::new(l1, account, poster_settings(&args, &rollup));
     let da = Arc::new(super::da::client(std::slice::from_ref(&args.da_url))?);
     let dispersal = Dispersal::new(da, args.da_choice());
+    let dispersal = dispersal.with_payload_size_max(args.encoding.da_payload_bytes_max);
     let config = BatcherConfig {
         poll_interval: args.poll_interval,
         policy: ChannelPolicy {
@@ -209,9 +213,11 @@ async fn run_batcher(args: BatcherArgs) -> eyre::Result<ExitCode> {
             safety_margin_l1_blocks: args.sub_safety_margin,
             seq_window_l1_blocks: rollup.seq_window_size,
         },
-        brotli_quality: args.brotli_quality,
+        brotli_quality: args.encoding.first_quality(),
     };
-    let mut batcher = Batcher::new(config, rollup, node, journal, dispersal, poster);
+    let mut batcher = Batcher::new(config, rollup, node, journal, dispersal, poster)
+        .with_payload_sizes(args.encoding.sizer())
+        .with_encoding(args.encoding.policy());
     if let Some((secret, url)) = secret.as_ref().zip(args.throttle.sequencer_admin_rpc.as_deref()) {
         let sequencer = AdminClient::new(url, secret.clone()).context("--sequencer-admin-rpc")?;
         batcher = batcher.with_throttle(args.throttle.policy()?, Arc::new(RemoteSequencer(sequencer)));
