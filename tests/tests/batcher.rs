@@ -42,6 +42,9 @@ use tributary_protocol::{
     block::{L1BlockId, L1BlockNumber, L2Block, L2BlockNumber},
 };
 
+#[path = "batcher/regressions.rs"]
+mod regressions;
+
 /// Most turns a story may take until everything is safe.
 const TURNS_MAX: usize = 400;
 
