@@ -99,8 +99,9 @@ fn eigenda_commitment() -> Commitment {
     }
 }
 
+/// celo-org/optimism #372: a node that was never told its DA server asked an empty URL for ever.
 #[test]
-fn a_client_without_a_usable_url_is_refused() {
+fn celo_372_a_client_without_a_usable_url_is_refused() {
     assert!(matches!(
         Proxy::new(ProxySettings::new(vec![])),
         Err(SettingsError::NoUrl)

@@ -153,6 +153,16 @@ mod tests {
     }
 
     #[test]
+    fn frame_of_another_channel_changes_nothing() {
+        Table::new()
+            .ingest("a0", 5)
+            .ingest("b1", 6)
+            .ingest("b1!", 6)
+            .ingest("a1!", 7)
+            .check(&["a0a1!"], &[R::FrameWithoutChannel, R::FrameWithoutChannel]);
+    }
+
+    #[test]
     fn frame_after_last_is_discarded() {
         Table::new()
             .ingest("a0! a1", 5)

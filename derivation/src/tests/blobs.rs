@@ -60,8 +60,9 @@ async fn outage_of_the_beacon_node_changes_nothing_but_the_time_it_takes() {
     assert_eq!(chain, net.sequencer.chain());
 }
 
+/// OP #9962, #10638, #14562 and base/node #245, #377: nodes stuck over blobs that no beacon node of theirs had.
 #[tokio::test(start_paused = true)]
-async fn op_9962_pruned_blob_stalls_and_says_so_until_it_is_served() {
+async fn op_9962_op_10638_op_14562_node_245_node_377_pruned_blob_stalls_and_says_so_until_it_is_served() {
     let mut net = net_with_blocks(TestNetOptions::default(), 6);
     let channel = net.channel(1..=6, BatchKind::Span);
     let content = encode_payload(&encode_frames(&frames(1, &channel, LARGE)));

@@ -86,7 +86,7 @@ async fn op_18507_frames_out_of_order_cost_their_channel_alone() {
 
 /// Derivers differed in what they took of a brotli stream that is cut short.
 #[tokio::test(start_paused = true)]
-async fn op_21793_batches_before_the_end_of_a_cut_stream_count() {
+async fn op_21793_op_19333_batches_before_the_end_of_a_cut_stream_count() {
     for compression in [Compression::brotli(5), Compression::Zlib] {
         let mut net = net_with_blocks(TestNetOptions::default(), 60);
         let mut stream = Vec::new();
