@@ -63,6 +63,8 @@ struct Inner {
     pool_is_leaky: bool,
     market: Fees,
     l1_fails: bool,
+    /// How often a transaction was looked for.
+    receipts_asked: usize,
 }
 
 impl World {
@@ -78,6 +80,7 @@ impl World {
             pool_is_leaky: false,
             market,
             l1_fails: false,
+            receipts_asked: 0,
         })))
     }
 
@@ -207,9 +210,22 @@ impl L1Port for World {
         Ok(nonce)
     }
 
-    async fn inclusion(&self, hash: B256) -> Result<Option<Inclusion>, L1Error> {
+    async fn head(&self) -> Result<Option<L1BlockId>, L1Error> {
         let inner = self.0.lock().await;
         inner.check_up()?;
+        Ok(Some(inner.net.l1.head_block().id()))
+    }
+
+    async fn block_hash(&self, number: L1BlockNumber) -> Result<Option<B256>, L1Error> {
+        let inner = self.0.lock().await;
+        inner.check_up()?;
+        Ok(inner.net.l1.block(number).map(|block| block.id().hash))
+    }
+
+    async fn inclusion(&self, hash: B256) -> Result<Option<Inclusion>, L1Error> {
+        let mut inner = self.0.lock().await;
+        inner.check_up()?;
+        inner.receipts_asked += 1;
         let found = inner
             .on_chain()
             .into_iter()
@@ -404,6 +420,7 @@ fn what_is_built_becomes_safe_in_order_and_once() {
     });
 }
 
+/// Power lost, which takes what was not synced, and kill -9, which does not, at every boundary of the journal.
 #[test]
 fn a_crash_at_any_operation_of_the_disk_loses_nothing_and_posts_nothing_twice() {
     story(async {
@@ -413,7 +430,7 @@ fn a_crash_at_any_operation_of_the_disk_loses_nothing_and_posts_nothing_twice() 
         world.build(20).await;
         until_safe(&world, &mut batcher).await;
         assert!(whole.operations() > 20, "a story with many boundaries");
-        for cut in 0..whole.operations() {
+        for (cut, is_power) in (0..whole.operations()).flat_map(|cut| [(cut, true), (cut, false)]) {
             let (world, disk) = (World::new(), MemoryDisk::default());
             let mut batcher = start(&world, &disk).await;
             world.build(20).await;
@@ -427,11 +444,15 @@ fn a_crash_at_any_operation_of_the_disk_loses_nothing_and_posts_nothing_twice() 
                 }
                 assert!(
                     count < TURNS_MAX,
-                    "the power is cut at operation {cut}, which never came"
+                    "it ends at operation {cut}, which never came"
                 );
             }
             drop(batcher);
-            disk.power_up();
+            if is_power {
+                disk.power_up();
+            } else {
+                disk.restart_process();
+            }
             let mut batcher = start(&world, &disk).await;
             until_safe(&world, &mut batcher).await;
             check_nothing_twice(&world).await;
@@ -622,6 +643,37 @@ fn a_channel_in_blobs_becomes_safe_and_kinds_do_not_mix() {
         assert!(types.contains(&2) && types.contains(&3), "{types:?}");
         check_nothing_twice(&world).await;
         world.check_fresh_follower().await;
+    });
+}
+
+/// A look at L1 costs what it must: nothing while L1 stands still, and what was included only if blocks were taken back.
+#[test]
+fn transactions_are_looked_for_only_where_l1_may_have_moved_them() {
+    story(async {
+        let world = World::new();
+        let mut batcher = start(&world, &MemoryDisk::default()).await;
+        world.build(12).await;
+        until_safe(&world, &mut batcher).await;
+        turn(&mut batcher).await.unwrap();
+        let included = batcher.journal().channels().len();
+        assert!(included > 1 && batcher.journal().channels().iter().all(|it| it.is_included()));
+        let asked = async |batcher: &mut Batcher<World, World>| {
+            let before = world.0.lock().await.receipts_asked;
+            turn(batcher).await.unwrap();
+            world.0.lock().await.receipts_asked - before
+        };
+        for _ in 0..5 {
+            assert_eq!(asked(&mut batcher).await, 0, "L1 stands still");
+        }
+        for _ in 0..3 {
+            world.mine().await;
+            assert_eq!(asked(&mut batcher).await, 0, "what L1 grew on still holds");
+        }
+        world.reorg(1).await;
+        assert!(
+            asked(&mut batcher).await >= included,
+            "nothing is sure after a reorg"
+        );
     });
 }
 

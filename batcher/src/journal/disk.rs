@@ -190,6 +190,11 @@ pub mod testing {
             state.cut_at.is_some_and(|cut| state.operations >= cut)
         }
 
+        /// The process ended, the machine did not: what was written is there, synced or not.
+        pub fn restart_process(&self) {
+            self.state().cut_at = None;
+        }
+
         /// Power is back: unsynced names are forgotten, unsynced bytes are lost.
         pub fn power_up(&self) {
             let mut state = self.state();

@@ -14,6 +14,7 @@ mod fees;
 mod gap;
 mod port;
 mod poster;
+mod sight;
 mod submitter;
 
 pub use account::{Account, BlobProofs, Signed};

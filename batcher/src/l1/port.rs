@@ -72,6 +72,20 @@ pub trait L1Port: Send + Sync {
     /// Where the transaction is; `None` if on no block of the chain as it is now.
     fn inclusion(&self, hash: B256) -> impl Future<Output = Result<Option<Inclusion>, L1Error>> + Send;
 
+    /// The newest block; `None` from an L1 that does not say, where every transaction is looked for every time.
+    fn head(&self) -> impl Future<Output = Result<Option<L1BlockId>, L1Error>> + Send {
+        async { Ok(None) }
+    }
+
+    /// Hash of block `number` of the chain as it is now, if it is there and L1 says so.
+    fn block_hash(
+        &self,
+        number: L1BlockNumber,
+    ) -> impl Future<Output = Result<Option<B256>, L1Error>> + Send {
+        let _ = number;
+        async { Ok(None) }
+    }
+
     /// Offers a signed transaction to the pool.
     fn broadcast(&self, raw: &Bytes) -> impl Future<Output = Result<Accepted, L1Error>> + Send;
 
@@ -102,6 +116,15 @@ impl RpcL1 {
             expected: chain_id,
             found,
         })
+    }
+
+    async fn block(&self, number: BlockNumberOrTag) -> Result<Option<L1BlockId>, L1Error> {
+        let block = self.provider.get_block_by_number(number).await;
+        let block = block.map_err(rpc("eth_getBlockByNumber"))?;
+        Ok(block.map(|block| L1BlockId {
+            hash: block.header.hash,
+            number: L1BlockNumber(block.header.number),
+        }))
     }
 
     /// The endpoint.
@@ -142,6 +165,15 @@ impl L1Port for RpcL1 {
                 gas_used: receipt.gas_used,
             })
         }))
+    }
+
+    async fn head(&self) -> Result<Option<L1BlockId>, L1Error> {
+        self.block(BlockNumberOrTag::Latest).await
+    }
+
+    async fn block_hash(&self, number: L1BlockNumber) -> Result<Option<B256>, L1Error> {
+        let block = self.block(number.0.into()).await?;
+        Ok(block.map(|block| block.hash))
     }
 
     async fn broadcast(&self, raw: &Bytes) -> Result<Accepted, L1Error> {

@@ -13,6 +13,7 @@ use super::{
     fees::{FeeLimits, Fees, Urgency},
     gap::Gap,
     port::{Accepted, Call, L1Port},
+    sight::{self, Since},
 };
 use crate::journal::{Attempt, Journal, JournalError, JournaledChannel, JournaledTransaction, Route};
 use crate::{
@@ -23,6 +24,7 @@ use alloy::primitives::{Address, Bytes};
 use std::{collections::HashMap, time::Duration};
 use tokio::time::Instant;
 use tracing::{info, warn};
+use tributary_protocol::block::L1BlockId;
 
 /// Gas of a transaction before its data.
 pub(super) const GAS_BASE: u64 = 21_000;
@@ -74,6 +76,8 @@ pub struct Poster<L> {
     calldata_size_max: usize,
     /// L1's next nonce when we last looked.
     on_chain: u64,
+    /// L1's head when we last looked, if it was the same before and after.
+    seen: Option<L1BlockId>,
     pub(super) gap: Option<Gap>,
 }
 
@@ -89,6 +93,7 @@ impl<L: L1Port> Poster<L> {
             unexplained: None,
             calldata_size_max: CALLDATA_SIZE_MAX,
             on_chain: u64::MAX,
+            seen: None,
             gap: None,
         }
     }
@@ -117,17 +122,27 @@ impl<L: L1Port> Poster<L> {
         Ok(self.l1.nonce(self.address(), true).await? <= on_chain)
     }
 
-    /// Looks for every transaction on L1 as it is now, also for those that were there before.
+    /// Looks for every transaction on L1 as it is now, also for those that were there before, unless their block is known to be there
+    /// still; and for none while L1 has no new block.
     ///
     /// # Errors
     /// [`L1Error::NonceTaken`] if a nonce of ours was used by somebody else: two processes use the key, and this one must stop.
     pub async fn look(&mut self, journal: &mut Journal) -> Result<(), PostError> {
+        let head = self.l1.head().await?;
+        let since = sight::since(&self.l1, self.seen, head).await?;
+        // What cannot be explained is asked again until it can.
+        if since == Since::Unchanged && self.unexplained.is_none() {
+            return Ok(());
+        }
         // The nonce is read first: what is mined in between must not look like somebody else's transaction.
         let on_chain = self.l1.nonce(self.address(), false).await?;
         self.on_chain = on_chain;
         let mut found = HashMap::new();
         let mut unexplained = None;
         for transaction in transactions(journal) {
+            if transaction.included.is_some_and(|block| since.holds(block)) {
+                continue;
+            }
             let inclusion = self.inclusion(transaction).await?;
             if inclusion.is_none() && transaction.nonce < on_chain {
                 unexplained = unexplained.or(Some(transaction.nonce));
@@ -163,6 +178,9 @@ impl<L: L1Port> Poster<L> {
         })?;
         self.offered
             .retain(|nonce, _| transactions(journal).any(|transaction| transaction.nonce == *nonce));
+        // A block that came in between may have moved what was read before it.
+        let is_steady = self.l1.head().await? == head;
+        self.seen = head.filter(|_| is_steady);
         Ok(self.judge(unexplained)?)
     }
 
