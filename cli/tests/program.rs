@@ -16,13 +16,16 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 /// How long what was stopped may take to be gone from the process table.
 const GONE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long the first channel of a devnet may take.
+const JOURNAL_PATIENCE: Duration = Duration::from_secs(60);
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
@@ -99,6 +102,29 @@ fn has_anvil(test: &str) -> bool {
     );
     eprintln!("skipped: {test} needs anvil: run `make setup`");
     false
+}
+
+/// A devnet with its files in `data`, once it has said where everything is.
+fn start_devnet(place: &Place, data: &str) -> Child {
+    let mut devnet = place
+        .command(&["devnet", "--free-ports", "--data-dir", data])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(devnet.stdout.take().unwrap()).lines();
+    while !lines
+        .next()
+        .expect("the devnet prints a banner")
+        .unwrap()
+        .contains("RPC")
+    {}
+    devnet
+}
+
+fn end_devnet(mut devnet: Child) {
+    kill(Pid::from_raw(i32::try_from(devnet.id()).unwrap()), Signal::SIGINT).unwrap();
+    assert!(devnet.wait().unwrap().success());
 }
 
 fn stderr(output: &Output) -> String {
@@ -218,6 +244,48 @@ fn a_record_costs_less_where_more_share_a_window() {
 }
 
 #[test]
+fn benches_on_a_chain_in_memory_tell_what_they_measured() {
+    let place = Place::new();
+    let content = ["--records", "40", "--block-transactions", "10", "--json"];
+    let derived = report(&place.run(&[&["bench", "derive"], &content[..]].concat()));
+    assert_eq!(
+        (&derived["blocks"], &derived["transactions"]),
+        (&4.into(), &40.into()),
+        "{derived}"
+    );
+    for part in ["pipeline", "with_execution", "recovery_alone"] {
+        assert!(
+            derived[part]["blocks_per_second"].as_f64().unwrap() > 0.0,
+            "{derived}"
+        );
+    }
+
+    let out = tempfile::NamedTempFile::new().unwrap();
+    let file = out.path().to_str().unwrap();
+    let batched = report(&place.run(&[&["bench", "batch", "--blocks-out", file], &content[..]].concat()));
+    let bytes = |batch: &str, compression: &str| {
+        let encodings = batched["encodings"].as_array().unwrap().iter();
+        let mut of = encodings.filter(|one| one["batch"] == batch && one["compression"] == compression);
+        of.next().unwrap()["bytes"].as_u64().unwrap()
+    };
+    assert!(
+        bytes("span", "brotli-11") < bytes("span", "brotli-1"),
+        "{batched}"
+    );
+    assert!(
+        bytes("span", "brotli-10") < bytes("singular", "brotli-10"),
+        "{batched}"
+    );
+    let written: Value = serde_json::from_slice(&fs::read(out.path()).unwrap()).unwrap();
+    assert_eq!(written["channels"][0]["batches"].as_array().unwrap().len(), 4);
+    assert_eq!(
+        written["ours"].as_array().unwrap().len(),
+        batched["encodings"].as_array().unwrap().len()
+    );
+    place.check_nothing_is_left();
+}
+
+#[test]
 fn a_tampered_payload_fails_the_demo_and_is_named() {
     if !has_anvil("a_tampered_payload_fails_the_demo_and_is_named") {
         return;
@@ -274,19 +342,7 @@ fn a_batcher_is_asked_stopped_and_started_through_its_admin_rpc() {
     let data = folder.path().to_str().unwrap();
     let settings = folder.path().join("tributary.toml");
     let settings = settings.to_str().unwrap();
-    let mut devnet = place
-        .command(&["devnet", "--free-ports", "--data-dir", data])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(devnet.stdout.take().unwrap()).lines();
-    while !lines
-        .next()
-        .expect("the devnet prints a banner")
-        .unwrap()
-        .contains("RPC")
-    {}
+    let devnet = start_devnet(&place, data);
     let admin = |question: &str| place.run(&["batcher", "admin", question, "--json", "--config", settings]);
     let status = || report(&admin("status"));
     // It tells the sequencer at the start that nothing is limited; an answer means that token, port and key fit on both sides.
@@ -323,13 +379,92 @@ fn a_batcher_is_asked_stopped_and_started_through_its_admin_rpc() {
         other,
     ]);
     assert!(stderr(&refused).contains("401"), "{}", stderr(&refused));
-    kill(Pid::from_raw(i32::try_from(devnet.id()).unwrap()), Signal::SIGINT).unwrap();
-    assert!(devnet.wait().unwrap().success());
+    end_devnet(devnet);
     let log = fs::read_to_string(folder.path().join("logs/sequencer.log")).unwrap();
     assert!(
         log.contains("miner_setMaxDASize"),
         "the sequencer heard of its limits: {log}"
     );
+    place.check_nothing_is_left();
+}
+
+/// A batcher with a key nobody listens to, a rollup.json of another chain or with other rules, or a journal of another chain or cut
+/// short: it does not start, names both values, and leaves the journal as it was.
+#[test]
+fn a_batcher_that_does_not_fit_its_chain_does_not_start() {
+    if !has_anvil("a_batcher_that_does_not_fit_its_chain_does_not_start") {
+        return;
+    }
+    let place = Place::new();
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let devnet = start_devnet(&place, data);
+    let refused = |flags: &[&str], named: &[&str]| {
+        let settings = path("tributary.toml");
+        let mut arguments = vec!["batcher", "--config", &settings, "--metrics-addr", "127.0.0.1:0"];
+        arguments.extend(["--admin-addr", "127.0.0.1:0"]);
+        arguments.extend(flags);
+        let output = place.run(&arguments);
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        for named in named {
+            assert!(text.contains(named), "`{named}` is not in: {text}");
+        }
+    };
+    let (empty, rollup) = (path("empty"), fs::read_to_string(path("rollup.json")).unwrap());
+    let parsed: Value = serde_json::from_str(&rollup).unwrap();
+    let proposer = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC";
+    refused(
+        &["--batcher-key-file", &path("keys/proposer"), "--data-dir", &empty],
+        &[proposer, "batcher in SystemConfig"],
+    );
+    let hash = parsed["genesis"]["l2"]["hash"].as_str().unwrap();
+    let other_hash = format!("0x{}", "11".repeat(32));
+    for (file, from, to, named) in [
+        (
+            "genesis",
+            hash.to_owned(),
+            other_hash.clone(),
+            [hash, &*other_hash],
+        ),
+        (
+            "rules",
+            "\"channel_timeout\": 50".to_owned(),
+            "\"channel_timeout\": 49".to_owned(),
+            ["channel_timeout (node 50", "file 49"],
+        ),
+    ] {
+        let file = path(file);
+        let changed = rollup.replace(&from, &to);
+        assert_ne!(changed, rollup, "{from} is in rollup.json");
+        fs::write(&file, changed).unwrap();
+        refused(&["--rollup-config", &file, "--data-dir", &empty], &named);
+    }
+    // Journals of this very batcher, with another chain's name in it and cut short.
+    let started = Instant::now();
+    let journal = loop {
+        if let Ok(text) = fs::read_to_string(path("batcher/journal.json")) {
+            break text;
+        }
+        assert!(
+            started.elapsed() < JOURNAL_PATIENCE,
+            "the batcher has begun nothing"
+        );
+        std::thread::yield_now();
+    };
+    for (name, text, named) in [
+        ("another", journal.replace("901", "902"), "902"),
+        ("short", journal[..journal.len() / 2].to_owned(), "journal.json"),
+    ] {
+        let folder = path(name);
+        fs::create_dir(&folder).unwrap();
+        let file = format!("{folder}/journal.json");
+        fs::write(&file, &text).unwrap();
+        refused(&["--data-dir", &folder], &[named]);
+        assert_eq!(fs::read_to_string(file).unwrap(), text);
+    }
+    end_devnet(devnet);
     place.check_nothing_is_left();
 }
 
