@@ -111,6 +111,57 @@ fn a_block_with_other_inputs_is_replaced_and_its_transactions_are_given_back() {
     });
 }
 
+/// What the process logs. The engine has a thread of its own, so only the process' own subscriber hears it.
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_replaced_block_is_told_with_both_hashes_and_counted() {
+    let log = Log::default();
+    let writer = log.clone();
+    tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .init();
+    let metrics = metrics_exporter_prometheus::PrometheusBuilder::new()
+        .install_recorder()
+        .unwrap();
+    story(async {
+        let world = World::new();
+        let blocks = grow(&world, 3).await;
+        let mut attributes = attributes_of(&world, 2);
+        attributes.transactions.pop();
+        let applied = world.engine.apply(attributes, blocks[1]).await.unwrap();
+        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let line = text
+            .lines()
+            .find(|line| line.contains(&blocks[2].hash.to_string()) && line.contains("replaced"))
+            .unwrap_or_else(|| panic!("{text}"));
+        assert!(line.contains(&applied.block.hash.to_string()), "{line}");
+    });
+    // Other stories of this process may replace blocks as well.
+    let counted = |name: &str| {
+        let text = metrics.render();
+        let line = text.lines().find(|line| line.starts_with(name));
+        let value = line
+            .and_then(|line| line.split(' ').nth(1))
+            .map(str::parse::<u64>);
+        value.unwrap_or_else(|| panic!("{text}")).unwrap()
+    };
+    assert!(counted("engine_unsafe_blocks_replaced_total") >= 1);
+    assert!(counted("engine_unsafe_blocks_taken_back_total") >= 2);
+}
+
 #[test]
 fn the_same_attributes_make_the_same_block_on_another_node() {
     story(async {

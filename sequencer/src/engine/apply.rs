@@ -35,7 +35,8 @@ impl Owner {
                 parent: parent.hash,
             });
         };
-        if let Some(held) = self.chain.block_by_number(number)?
+        let held = self.chain.block_by_number(number)?;
+        if let Some(held) = &held
             && same_inputs(&self.config, &held.block, attributes)
         {
             return self.applied(held.reference, &held.block, true);
@@ -48,6 +49,9 @@ impl Owner {
         let block = outcome.block.clone();
         self.revert_to(parent.number)?;
         let reference = self.commit(outcome)?;
+        if let Some(held) = held {
+            tell_replaced(&held.reference, &reference);
+        }
         self.applied(reference, &block, false)
     }
 
@@ -103,6 +107,18 @@ impl Owner {
             consolidated,
         })
     }
+}
+
+/// What we promised with `held` L1 does not keep: followers and users saw another block than the one that counts.
+fn tell_replaced(held: &L2BlockRef, derived: &L2BlockRef) {
+    metrics::counter!("engine_unsafe_blocks_replaced_total").increment(1);
+    tracing::warn!(
+        target: "sequencer",
+        number = held.number.0,
+        unsafe_hash = %held.hash,
+        derived_hash = %derived.hash,
+        "an unsafe block was replaced by the one derived from L1"
+    );
 }
 
 /// True if `block` was built from these attributes and nothing else. Its parent is the caller's to compare.

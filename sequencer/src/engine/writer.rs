@@ -287,6 +287,11 @@ impl Owner {
         }
         self.writer.revert_to(number)?;
         self.publish()?;
+        if head > number {
+            let count = head.0 - number.0;
+            metrics::counter!("engine_unsafe_blocks_taken_back_total").increment(count);
+            tracing::info!(target: "sequencer", count, new_head = number.0, "took unsafe blocks back");
+        }
         self.chain.announce_abandoned(abandoned);
         Ok(())
     }

@@ -10,6 +10,7 @@
 //! What stops for good (a contradiction in derivation, a block that does not verify) halts the node: it builds and derives no more,
 //! `readyz` says why, and reads are still answered. If the store fails nothing can be answered for, and the node ends.
 
+mod derivation_metrics;
 mod l1_check;
 mod on_halt;
 mod roles;

@@ -1,6 +1,6 @@
 //! The tasks and threads of a node: how each is started, what each waits for, and what its failure means.
 
-use super::{NodeError, l1_check::L1Check, on_halt};
+use super::{NodeError, derivation_metrics, l1_check::L1Check, on_halt};
 use crate::{
     builder::Builder,
     engine::{Chain, Engine},
@@ -179,12 +179,13 @@ impl Roles {
         });
     }
 
-    /// Shows in `readyz` what derivation waits for.
+    /// Shows in `readyz` and in the metrics what derivation waits for and has seen.
     pub(super) fn show_stalls(&mut self, mut derivation: watch::Receiver<DerivationStatus>) {
         let (health, stopped) = (self.health.clone(), self.work.clone());
         self.tasks.spawn(async move {
             loop {
                 let shown = derivation.borrow_and_update().clone();
+                derivation_metrics::show(&shown);
                 match shown.stall {
                     Some(stall) if stall.attempts >= STALL_ATTEMPTS_SHOWN => {
                         health.set_derivation(Check::Failing(stall.cause));
