@@ -145,10 +145,10 @@ impl Shape {
             channel_secs: rng.random_range(0..40),
             channel_bytes,
             gaps: 0.0,
-            away_at: (rng.random_bool(0.06) && l1_blocks > 100).then(|| rng.random_range(5..40)),
+            away_at: (rng.random_bool(0.08) && l1_blocks > 100).then(|| rng.random_range(5..40)),
             // Each costs every node the copying of 100 MB.
             oversize_at: rng
-                .random_bool(0.015)
+                .random_bool(0.02)
                 .then(|| rng.random_range(1..l1_blocks.max(2))),
         };
         match rng.random_range(0..8) {

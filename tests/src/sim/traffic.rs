@@ -65,7 +65,7 @@ impl World {
         } else if self.rng.random_bool(self.shape.forgeries) {
             // What is forged depends on what is safe now.
             self.derive(Role::Sequencer, STEPS_MAX).await?;
-            let kind = *Forgery::ALL.choose(&mut self.rng).unwrap_or(&Forgery::Noise);
+            let kind = self.forgery();
             if kind != Forgery::OversizeChannel {
                 first.extend(self.forge(kind));
             }
@@ -80,6 +80,16 @@ impl World {
             transactions,
         });
         Ok(())
+    }
+
+    fn forgery(&mut self) -> Forgery {
+        // What only a chain ahead of L1's time can be made of is tried where there is one.
+        let kinds: &[Forgery] = if self.shape.gaps > 0.0 && self.rng.random_bool(0.4) {
+            &[Forgery::Drift, Forgery::EpochTime]
+        } else {
+            Forgery::ALL
+        };
+        *kinds.choose(&mut self.rng).unwrap_or(&Forgery::Noise)
     }
 
     fn forge(&mut self, kind: Forgery) -> Vec<MinedTransaction> {
