@@ -1,7 +1,8 @@
 //! What was acknowledged survives blocks that do not.
 
 use crate::{
-    chain::transfer,
+    PAYEE,
+    chain::{call, transfer},
     server::{Server, story},
     signing::raw,
 };
@@ -77,4 +78,48 @@ fn what_an_open_block_had_executed_comes_again_when_it_is_abandoned() {
         server.build().await;
         assert_eq!(hashes_of(&server, "0x2").await.len(), 2);
     });
+}
+
+/// The derived block spends the nonce of an acknowledged transaction otherwise: it cannot come again, and that is said.
+#[test]
+fn an_acknowledged_transaction_that_became_invalid_is_reported_and_the_others_come_again() {
+    let metrics = metrics_exporter_prometheus::PrometheusBuilder::new()
+        .install_recorder()
+        .unwrap();
+    story(async {
+        let server = Server::sequencer().await;
+        for sender in [1, 2] {
+            server.send(&raw(&transfer(sender, 0))).await;
+        }
+        server.build().await;
+        let acknowledged = hashes_of(&server, "0x1").await;
+        assert_eq!(acknowledged.len(), 3);
+
+        let world = &server.world;
+        let genesis = world.chain().block_ref(L2BlockNumber(0)).unwrap().unwrap();
+        let block = world.chain().block_ref(L2BlockNumber(1)).unwrap().unwrap();
+        let epoch = world.view.epoch(block.l1_origin).unwrap();
+        let system_config = world.config.genesis.system_config;
+        let mut attributes = epoch.attributes(&world.config, &world.l1_config, &genesis, &system_config);
+        let instead = call(1, 0, PAYEE, 30_000);
+        attributes.transactions.push(instead.encoded_bytes().clone());
+        let applied = world.engine.apply(attributes, genesis).await.unwrap();
+        assert!(!applied.consolidated);
+
+        server.build().await;
+        assert_eq!(
+            hashes_of(&server, "0x2").await[1..],
+            acknowledged[2..],
+            "sender 2's"
+        );
+        let lost = server
+            .ok("eth_getTransactionByHash", json!([acknowledged[1]]))
+            .await;
+        assert!(lost.is_null(), "{lost}");
+    });
+    let text = metrics.render();
+    assert!(
+        text.contains("pool_acknowledged_transactions_lost_total 1"),
+        "{text}"
+    );
 }
