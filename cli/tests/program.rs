@@ -380,6 +380,19 @@ fn a_batcher_is_asked_stopped_and_started_through_its_admin_rpc() {
     ]);
     assert!(stderr(&refused).contains("401"), "{}", stderr(&refused));
     end_devnet(devnet);
+    // What a devnet left is all its own; a folder with anything else in it is left alone.
+    let names: Vec<String> = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .filter(|name| name != "other")
+        .collect();
+    let reset = place.run(&["devnet", "--free-ports", "--data-dir", data, "--reset"]);
+    assert_eq!(reset.status.code(), Some(1));
+    assert!(
+        stderr(&reset).contains("holds other, which no devnet wrote"),
+        "{names:?}: {}",
+        stderr(&reset)
+    );
     let log = fs::read_to_string(folder.path().join("logs/sequencer.log")).unwrap();
     assert!(
         log.contains("miner_setMaxDASize"),

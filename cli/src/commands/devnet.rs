@@ -2,7 +2,7 @@
 
 use super::shared::duration;
 use crate::devnet::{
-    Devnet, Options,
+    Devnet, Options, folder,
     ports::Ports,
     status::{StatusLine, UPDATE_INTERVAL, banner},
 };
@@ -21,7 +21,7 @@ pub(crate) struct DevnetArgs {
     /// Keep the chain in this folder, and go on with it next time.
     #[arg(long, env = "TRIBUTARY_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// Start anew: remove what --data-dir holds.
+    /// Start anew: remove what --data-dir holds, if a devnet wrote all of it.
     #[arg(long, requires = "data_dir")]
     pub(crate) reset: bool,
     /// Use an L1 that already runs instead of starting anvil; its development accounts must be funded.
@@ -61,8 +61,8 @@ pub(crate) async fn run(args: DevnetArgs) -> eyre::Result<()> {
         .data_dir
         .clone()
         .unwrap_or_else(|| temporary.path().to_owned());
-    if args.reset && folder.exists() {
-        std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+    if args.reset {
+        folder::reset(&folder)?;
     }
     let options = Options {
         folder,

@@ -5,6 +5,7 @@
 //! ```
 
 pub(crate) mod deployment;
+pub(crate) mod folder;
 pub(crate) mod l1;
 pub(crate) mod ports;
 pub(crate) mod processes;
@@ -145,11 +146,9 @@ pub(crate) struct Devnet {
 impl Devnet {
     /// Starts L1 and the contracts, and writes the files the roles start from. `tell` hears of each step.
     pub(crate) async fn prepare(options: &Options, tell: &dyn Fn(&str)) -> eyre::Result<Self> {
-        for folder in [
-            options.folder.clone(),
-            options.folder.join("logs"),
-            options.folder.join("keys"),
-        ] {
+        folder::make(&options.folder)
+            .with_context(|| format!("cannot create {}", options.folder.display()))?;
+        for folder in [options.folder.join("logs"), options.folder.join("keys")] {
             std::fs::create_dir_all(&folder)
                 .with_context(|| format!("cannot create {}", folder.display()))?;
         }
