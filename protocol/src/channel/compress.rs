@@ -61,6 +61,12 @@ pub struct Compressor {
     pending: usize,
     /// Output at the time `pending` was last known to be 0.
     flushed: usize,
+    /// Most bytes that brotli is given at once.
+    #[cfg_attr(
+        not(feature = "std"),
+        expect(dead_code, reason = "without brotli nothing is cut")
+    )]
+    write_size_max: usize,
 }
 
 enum Inner {
@@ -98,6 +104,7 @@ impl Compressor {
             input_size: 0,
             pending: 0,
             flushed: 0,
+            write_size_max: write_size_max(compression),
         }
     }
 
@@ -106,7 +113,10 @@ impl Compressor {
     pub fn write(&mut self, bytes: &[u8]) {
         match &mut self.inner {
             #[cfg(feature = "std")]
-            Inner::Brotli(writer) => writer.write_all(bytes).expect("writing to memory does not fail"),
+            Inner::Brotli(writer) => bytes
+                .chunks(self.write_size_max)
+                .try_for_each(|piece| writer.write_all(piece))
+                .expect("writing to memory does not fail"),
             Inner::Zlib { state, output } => deflate_all(state, bytes, output, MZFlush::None),
         }
         self.input_size += bytes.len();
@@ -160,6 +170,16 @@ impl Compressor {
             Inner::Brotli(writer) => writer.get_ref().len(),
             Inner::Zlib { output, .. } => output.len(),
         }
+    }
+}
+
+/// Most bytes to give at once. What brotli sees ahead it takes for the size of the stream, and from quality 5 on it models a stream of a
+/// mebibyte or more as text; channels are no text, and came out 1 % larger.
+const fn write_size_max(compression: Compression) -> usize {
+    match compression {
+        #[cfg(feature = "std")]
+        Compression::Brotli { quality: 5.., .. } => PIECE_SIZE,
+        _ => usize::MAX,
     }
 }
 
