@@ -58,4 +58,13 @@ riscv: ## The rules build for bare RV64IM, where disputes are decided (needs Deb
 fuzz: ## Every fuzz target for a short, fixed number of inputs (docs/fuzzing.md says how to run long)
 	tests/fuzz/run
 
-.PHONY: help check-tools setup build run test lint docs deny audit contracts contracts-check oracle fuzz opstack mutants riscv
+bench-cost: build ## What a record costs as usage grows: tables on the screen, files in target/bench
+	target/release/tributary bench cost --out target/bench
+
+bench-derive: build ## Blocks and megabytes a second of derivation, with and without execution
+	target/release/tributary bench derive
+
+bench-batch: ## Bytes and CPU of batches, beside kona's encoder on the same blocks (docs/benchmarks.md)
+	tests/oracle/encoder/run
+
+.PHONY: help check-tools setup build run test lint docs deny audit contracts contracts-check oracle fuzz opstack mutants riscv bench-cost bench-derive bench-batch
