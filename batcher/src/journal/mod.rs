@@ -33,15 +33,73 @@ const PAYLOAD_ENDING: &str = ".payload";
 /// Layout of the document; another one is refused, since reading it would mean guessing.
 const VERSION: u32 = 1;
 
-#[derive(Debug, Serialize, Deserialize)]
+/// What is in the file with the channels.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Document {
+pub struct Document {
     version: u32,
     chain: JournalChain,
     channels: Vec<JournaledChannel>,
     /// Absent in what was written before nonces were kept beyond their channels.
     #[serde(default)]
     next_nonce: u64,
+}
+
+impl Document {
+    /// What `channels` of `chain` say when every nonce below `next_nonce` has been taken.
+    #[must_use]
+    pub fn new(chain: JournalChain, channels: Vec<JournaledChannel>, next_nonce: u64) -> Self {
+        let after = nonces(&channels).map(|nonce| nonce.saturating_add(1)).max();
+        Self {
+            version: VERSION,
+            chain,
+            channels,
+            next_nonce: next_nonce.max(after.unwrap_or_default()),
+        }
+    }
+
+    /// The channels, in the order of their blocks.
+    #[must_use]
+    pub fn channels(&self) -> &[JournaledChannel] {
+        &self.channels
+    }
+
+    /// Its bytes.
+    ///
+    /// # Errors
+    /// [`JournalError::Malformed`] if it cannot be written, which does not happen.
+    pub fn encode(&self) -> Result<Vec<u8>, JournalError> {
+        serde_json::to_vec_pretty(self).map_err(|error| JournalError::Malformed {
+            reason: error.to_string(),
+        })
+    }
+
+    /// Reads what was written for `chain`. A disk lies at times, so nothing is believed that cannot be.
+    ///
+    /// # Errors
+    /// [`JournalError`] saying what is wrong.
+    pub fn decode(bytes: &[u8], chain: JournalChain) -> Result<Self, JournalError> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u32,
+        }
+        let malformed = |error: serde_json::Error| JournalError::Malformed {
+            reason: error.to_string(),
+        };
+        let Versioned { version } = serde_json::from_slice(bytes).map_err(malformed)?;
+        if version != VERSION {
+            return Err(JournalError::Version { found: version });
+        }
+        let document: Self = serde_json::from_slice(bytes).map_err(malformed)?;
+        if document.chain != chain {
+            return Err(JournalError::OtherChain {
+                expected: Box::new(chain),
+                found: Box::new(document.chain),
+            });
+        }
+        check_order(&document.channels)?;
+        Ok(Self::new(chain, document.channels, document.next_nonce))
+    }
 }
 
 /// The journal. In memory it is always what is on disk.
@@ -60,15 +118,15 @@ impl Journal {
     /// [`JournalError`]; nothing was changed.
     pub fn open(disk: Box<dyn Disk>, chain: JournalChain) -> Result<Self, JournalError> {
         let document = disk.read(DOCUMENT).map_err(io("read", DOCUMENT))?;
-        let (channels, next_nonce) = match document {
-            None => (Vec::new(), 0),
-            Some(bytes) => read_document(&bytes, chain)?,
+        let document = match document {
+            None => Document::new(chain, Vec::new(), 0),
+            Some(bytes) => Document::decode(&bytes, chain)?,
         };
         let mut journal = Self {
             disk,
             chain,
-            channels,
-            next_nonce,
+            channels: document.channels,
+            next_nonce: document.next_nonce,
         };
         for channel in &journal.channels {
             journal.payload(channel.payload)?;
@@ -129,16 +187,8 @@ impl Journal {
         if channels == self.channels {
             return Ok(());
         }
-        let next_nonce = nonces(&channels).map(|nonce| nonce.saturating_add(1)).max();
-        let document = Document {
-            version: VERSION,
-            chain: self.chain,
-            channels,
-            next_nonce: self.next_nonce.max(next_nonce.unwrap_or_default()),
-        };
-        let bytes = serde_json::to_vec_pretty(&document).map_err(|error| JournalError::Malformed {
-            reason: error.to_string(),
-        })?;
+        let document = Document::new(self.chain, channels, self.next_nonce);
+        let bytes = document.encode()?;
         disk::replace(&mut *self.disk, DOCUMENT, &bytes).map_err(io("write", DOCUMENT))?;
         let fewer = document.channels.len() < self.channels.len();
         self.channels = document.channels;
@@ -163,35 +213,6 @@ impl Journal {
         }
         Ok(())
     }
-}
-
-fn read_document(bytes: &[u8], chain: JournalChain) -> Result<(Vec<JournaledChannel>, u64), JournalError> {
-    #[derive(Deserialize)]
-    struct Versioned {
-        version: u32,
-    }
-    let malformed = |error: serde_json::Error| JournalError::Malformed {
-        reason: error.to_string(),
-    };
-    let Versioned { version } = serde_json::from_slice(bytes).map_err(malformed)?;
-    if version != VERSION {
-        return Err(JournalError::Version { found: version });
-    }
-    let document: Document = serde_json::from_slice(bytes).map_err(malformed)?;
-    if document.chain != chain {
-        return Err(JournalError::OtherChain {
-            expected: Box::new(chain),
-            found: Box::new(document.chain),
-        });
-    }
-    check_order(&document.channels)?;
-    let next_nonce = nonces(&document.channels)
-        .map(|nonce| nonce.saturating_add(1))
-        .max();
-    Ok((
-        document.channels,
-        document.next_nonce.max(next_nonce.unwrap_or_default()),
-    ))
 }
 
 /// Blocks continue from channel to channel, and so do nonces; anything else was not written by us.
