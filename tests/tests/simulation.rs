@@ -9,12 +9,16 @@
     reason = "a helper that panics fails its test, which is what it is for"
 )]
 
-use tributary_batcher::dispersal::{DaChoice, L1Destination};
+use alloy_primitives::{B256, Bytes};
+use tributary_batcher::{
+    dispersal::{DaChoice, L1Destination},
+    self_check::check_channel,
+};
 use tributary_derivation::{
     discard::DiscardReason,
     testing::{BatchKind, TestNet, TestNetOptions, channel_with, frames},
 };
-use tributary_protocol::block::L1BlockNumber;
+use tributary_protocol::{batch::SingularBatch, block::L1BlockNumber};
 use tributary_tests::sim::{
     Act, Env, Options, Outcome, Script, Violation,
     da::SimulatedDa,
@@ -359,6 +363,66 @@ fn f16_the_safe_head_catches_up_with_half_an_hour_three_times_as_fast_as_time() 
     for seed in 1..=2 {
         let outcome = play(seed, 200, script.clone()).unwrap_or_else(|failure| panic!("{failure}"));
         assert_eq!(met(&[outcome], FaultKind::UnsafeReplaced), 0);
+    }
+}
+
+/// The node says times that a span batch cannot say. The batcher stops before anything of such a channel is in its journal, hence before
+/// any of it can be posted, and names the blocks.
+#[test]
+fn f17_a_channel_that_cannot_say_its_blocks_is_never_posted() {
+    for seed in 1..=3 {
+        let failure = play(seed, L1_BLOCKS, Script::new().at(20, Act::Skew)).unwrap_err();
+        let Violation::Channel(cause) = &failure.violation else {
+            panic!("{failure}");
+        };
+        assert!(cause.contains("blocks"), "{cause}");
+        let expected = [DiscardReason::ConfigUpdateMalformed];
+        let mut dropped = failure.counts.discards.keys();
+        assert!(dropped.all(|reason| expected.contains(reason)), "{failure}");
+    }
+}
+
+/// What every channel goes through between its encoder and the journal.
+#[test]
+fn f17_a_channel_that_decodes_to_other_blocks_is_noticed() {
+    let mut net = TestNet::new(TestNetOptions::default());
+    for index in 0..4 {
+        let transfer = net.transfer(index, 1);
+        net.build_block(vec![transfer]);
+    }
+    let batches: Vec<_> = (1..=4).map(|number| net.batch(number)).collect();
+    let channel = net.channel(1..=4, BatchKind::Span);
+    let check = |channel: &Bytes, batches: &[SingularBatch]| {
+        let kind = tributary_batcher::channel_builder::BatchKind::Span;
+        check_channel(&frames(1, channel, 1_000), batches, kind, &net.config)
+    };
+    check(&channel, &batches).unwrap();
+
+    let changed = |change: &dyn Fn(&mut Vec<SingularBatch>)| {
+        let mut batches = batches.clone();
+        change(&mut batches);
+        batches
+    };
+    let other = B256::repeat_byte(1);
+    for batches in [
+        changed(&|batches| drop(batches.pop())),
+        changed(&|batches| drop(batches.remove(0))),
+        changed(&|batches| batches.push(batches[3].clone())),
+        changed(&|batches| batches.swap(1, 2)),
+        changed(&|batches| batches[2].timestamp += 1),
+        changed(&|batches| batches[2].epoch_number.0 += 1),
+        changed(&|batches| batches[0].parent_hash = other),
+        changed(&|batches| batches[3].epoch_hash = other),
+        changed(&|batches| drop(batches[1].transactions.pop())),
+        changed(&|batches| batches[1].transactions = batches[2].transactions.clone()),
+    ] {
+        assert!(check(&channel, &batches).is_err(), "{batches:?}");
+    }
+    for length in 0..channel.len() {
+        assert!(
+            check(&channel.slice(..length), &batches).is_err(),
+            "{length} bytes"
+        );
     }
 }
 

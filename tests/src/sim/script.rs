@@ -44,6 +44,8 @@ pub enum Act {
     Funds(bool),
     /// So many of the batcher's next transactions are mined and fail.
     Revert(usize),
+    /// The node gives the batcher blocks that no span batch can say.
+    Skew,
     /// The batcher does nothing for so many L1 blocks.
     Away(u64),
     /// A user sends a transaction with so many bytes that do not compress.
@@ -168,6 +170,7 @@ impl World {
             Act::Prices(gas, blob_gas) => self.set_prices(gas, blob_gas),
             Act::Funds(has_funds) => self.set_funds(has_funds),
             Act::Revert(count) => self.revert(count),
+            Act::Skew => self.batcher.node.skew(),
             Act::Away(l1_blocks) => self.away = l1_blocks,
             Act::Bulk(bytes) => self.use_l2_much(bytes),
             Act::MustFollow(blocks) => self.check_lag(blocks)?,
