@@ -5,12 +5,13 @@
 //!   +---------------+---------------+----------------+--------------+
 //!   v               v               v                v              v
 //!  sequencer -----> batcher -----> L1 (forks) -----> follower      forger (batcher's key, bad inbox)
-//!   ^  builder       channel        ^  faults per node   |
-//!   |  engine        manager        |                    v
+//!   ^  builder       journal,       ^  pool, prices,     |
+//!   |  engine        operator       |  faults per node   v
 //!   +--- derivation <--- DA layer (faults per node) --- same chain as a fresh node's, at the end
 //! ```
 //! One seed is one world on one thread of its own, plus the engines' writer threads, each of which is waited for at every command; no
-//! sockets, no sleeps, no clock but the world's. What happens follows from the seed alone, which the digest of a run shows.
+//! sockets, no sleeps, no clock but the world's, which is the runtime's too: it is paused, and moves on only while the batcher waits. What
+//! happens follows from the seed alone, which the digest of a run shows.
 
 mod batcher;
 pub mod da;

@@ -345,7 +345,7 @@ impl NodePort for BatcherNode {
             source: failure("block not found"),
         })?;
         let mut answer = block.block.clone();
-        if self.lock().is_skewed && number.0 % 2 == 0 {
+        if self.lock().is_skewed && number.0.is_multiple_of(2) {
             answer.header.timestamp += 1;
         }
         Ok((answer, block.hash))
