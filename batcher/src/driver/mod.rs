@@ -419,11 +419,12 @@ impl<N: NodePort, L: L1Port> Batcher<N, L> {
             Phase::Settling { .. } | Phase::Draining => 0,
         };
         let channels = self.journal.channels();
-        let posted = channels
-            .iter()
-            .take_while(|channel| channel.is_included())
-            .last()
-            .map(|channel| channel.last);
+        let included = channels.iter().take_while(|channel| channel.is_included());
+        // What is final is forgotten by the journal, and still posted.
+        let posted = match channels.first() {
+            Some(_) => included.last().map(|channel| channel.last),
+            None => self.status.borrow().posted,
+        };
         metrics::gauge!("op_batcher_default_pending_blocks_count").set(pending_blocks as f64);
         metrics::gauge!("tributary_batcher_channels").set(channels.len() as f64);
         let backlog_bytes = self.backlog_bytes().unwrap_or_default();

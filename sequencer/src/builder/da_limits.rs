@@ -44,13 +44,14 @@ impl DaLimits {
         let before = core::mem::replace(&mut *self.0.write(), sizes);
         metrics::gauge!("sequencer_da_transaction_bytes_max").set(sizes.transaction_bytes_max as f64);
         metrics::gauge!("sequencer_da_block_bytes_max").set(sizes.block_bytes_max as f64);
-        if before.is_limit() != sizes.is_limit() {
+        if before.is_limit() && !sizes.is_limit() {
+            tracing::info!(target: "sequencer", "blocks are not limited in bytes for DA any more");
+        } else if !before.is_limit() && sizes.is_limit() {
             tracing::warn!(
                 target: "sequencer",
                 transaction_bytes_max = sizes.transaction_bytes_max,
                 block_bytes_max = sizes.block_bytes_max,
-                "{}",
-                if sizes.is_limit() { "blocks are limited in bytes for DA" } else { "blocks are not limited in bytes for DA any more" }
+                "blocks are limited in bytes for DA"
             );
         }
     }

@@ -206,7 +206,7 @@ pub(super) async fn run(command: AdminCommand) -> eyre::Result<()> {
 impl core::fmt::Display for Status {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let posted = self.posted.map_or_else(
-            || "nothing that is not final".to_owned(),
+            || "nothing yet".to_owned(),
             |block| format!("up to block {} ({})", block.number, block.hash),
         );
         writeln!(
