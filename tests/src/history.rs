@@ -85,7 +85,7 @@ struct World {
 impl World {
     fn new(seed: u64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
-        let shape = Shape::random(&mut rng);
+        let shape = Shape::random(seed, &mut rng);
         let batcher_keys = [users::key("batcher"), users::key("second batcher")];
         let l1 = SimulatedL1::new(shape::GENESIS_TIME, &mut rng);
         let (config, genesis) = shape.rules(l1.head().id(), batcher_keys[0].address());

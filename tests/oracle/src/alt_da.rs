@@ -7,6 +7,8 @@
 //! | `00 ‖ frames`                                          | itself                          |
 //! | `01 ‖ 01 ‖ 7a ‖ 00 ‖ keccak256(payload) ‖ length u32be` | the payload, `00 ‖ frames`      |
 //! | anything else                                          | itself, in which kona finds nothing |
+//!
+//! On a chain without Alt-DA a commitment is "anything else".
 
 use crate::{coverage::Counters, history::History, providers::RecordedL1};
 use alloy_primitives::{Address, Bytes, keccak256};
@@ -67,7 +69,8 @@ impl AltDaSource {
 
     #[expect(clippy::result_large_err, reason = "the error is kona's")]
     fn resolve(&self, calldata: Bytes) -> PipelineResult<Bytes> {
-        let is_commitment = calldata.len() == COMMITMENT_SIZE && calldata.starts_with(&COMMITMENT_PREFIX);
+        let has_alt_da = self.history.rollup.alt_da_config.is_some();
+        let is_commitment = has_alt_da && calldata.len() == COMMITMENT_SIZE && calldata.starts_with(&COMMITMENT_PREFIX);
         if !is_commitment {
             self.counters.calldata.add();
             return Ok(calldata);

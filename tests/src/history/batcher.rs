@@ -52,6 +52,8 @@ pub struct Batcher {
     away_l1_blocks_max: u64,
     /// How often a transaction is far too late, if there are accidents at all.
     late: f64,
+    /// Whether commitments count.
+    has_alt_da: bool,
     outgoing: VecDeque<Outgoing>,
     /// Payloads on the DA layer, by the calldata that commits to them.
     payloads: BTreeMap<Bytes, Bytes>,
@@ -64,6 +66,7 @@ impl Batcher {
         Self {
             accidents: shape.accidents,
             late: shape.late,
+            has_alt_da: shape.has_alt_da,
             next: 1,
             away_until: 0,
             away_l1_blocks_max: shape.away_l1_blocks_max,
@@ -211,8 +214,14 @@ impl Batcher {
             if rng.random_bool(self.accidents * 0.05) {
                 payload = mutate::malformed_payload(&payload, rng);
             }
+            // Where commitments do not count, one is posted by mistake now and then.
+            let committed = if self.has_alt_da {
+                0.6
+            } else {
+                self.accidents * 0.3
+            };
             let calldata = match Commitment::local(&payload) {
-                Ok(commitment) if rng.random_bool(0.6) => {
+                Ok(commitment) if rng.random_bool(committed) => {
                     let calldata = BatcherTx::Commitment(commitment).encode();
                     self.payloads.insert(calldata.clone(), payload);
                     calldata

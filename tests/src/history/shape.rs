@@ -42,11 +42,14 @@ pub struct Shape {
     pub away_l1_blocks_max: u64,
     /// How often a batcher transaction is far too late, if there are accidents at all.
     pub late: f64,
+    /// Whether commitments to payloads on a DA layer count on this chain.
+    pub has_alt_da: bool,
 }
 
 impl Shape {
-    /// One of a few kinds, with random details.
-    pub fn random(rng: &mut StdRng) -> Self {
+    /// One of a few kinds, with random details; every eighth seed's chain has no DA layer but L1.
+    pub fn random(seed: u64, rng: &mut StdRng) -> Self {
+        let has_alt_da = seed % 8 != 5;
         let accidents = [0.0, 0.1, 0.3, 0.5][rng.random_range(0..4)];
         match rng.random_range(0..8) {
             // The sequencer runs away from L1's time.
@@ -58,6 +61,7 @@ impl Shape {
                 accidents,
                 away_l1_blocks_max: 4,
                 late: 0.0,
+                has_alt_da,
             },
             // Channels time out before windows expire.
             1 => Self {
@@ -68,6 +72,7 @@ impl Shape {
                 accidents: 0.3,
                 away_l1_blocks_max: 20,
                 late: 0.6,
+                has_alt_da,
             },
             // Windows expire.
             2 | 3 => Self {
@@ -78,6 +83,7 @@ impl Shape {
                 accidents,
                 away_l1_blocks_max: 8,
                 late: 0.0,
+                has_alt_da,
             },
             // Quiet.
             _ => Self {
@@ -88,6 +94,7 @@ impl Shape {
                 accidents,
                 away_l1_blocks_max: 12,
                 late: 0.0,
+                has_alt_da,
             },
         }
     }
@@ -129,7 +136,7 @@ impl Shape {
             l1_system_config_address: address!("5fbdb2315678afecb367f032d93f642f64180aa3"),
             protocol_versions_address: Address::ZERO,
             chain_op_config: FEES,
-            alt_da: Some(AltDaConfig {
+            alt_da: self.has_alt_da.then(|| AltDaConfig {
                 da_challenge_contract_address: Address::ZERO,
                 da_commitment_type: GENERIC_COMMITMENT.into(),
                 da_challenge_window: 160,
