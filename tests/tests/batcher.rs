@@ -417,6 +417,12 @@ fn what_is_built_becomes_safe_in_order_and_once() {
             batcher.journal().channels().is_empty(),
             "what is final is forgotten"
         );
+        let posted = batcher.status().borrow().posted.map(|block| block.number.0);
+        assert_eq!(
+            posted,
+            Some(world.heads().await.0),
+            "and is still said to be posted"
+        );
     });
 }
 
@@ -442,10 +448,7 @@ fn a_crash_at_any_operation_of_the_disk_loses_nothing_and_posts_nothing_twice() 
                 if count % 2 == 1 {
                     world.mine().await;
                 }
-                assert!(
-                    count < TURNS_MAX,
-                    "it ends at operation {cut}, which never came"
-                );
+                assert!(count < TURNS_MAX, "it ends at operation {cut}, which never came");
             }
             drop(batcher);
             if is_power {
