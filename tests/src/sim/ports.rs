@@ -22,7 +22,7 @@ use tributary_batcher::{
 use tributary_protocol::{
     batcher_tx::BatcherTx,
     blob::Blob,
-    block::{L2Block, L2BlockNumber},
+    block::{L1BlockId, L1BlockNumber, L2Block, L2BlockNumber},
 };
 use tributary_sequencer::engine::Chain;
 
@@ -208,6 +208,16 @@ impl L1Port for BatcherL1 {
             succeeded,
             gas_used: 21_000,
         }))
+    }
+
+    async fn head(&self) -> Result<Option<L1BlockId>, L1Error> {
+        self.meet("eth_getBlockByNumber")?;
+        Ok(Some(self.l1.head().id()))
+    }
+
+    async fn block_hash(&self, number: L1BlockNumber) -> Result<Option<B256>, L1Error> {
+        self.meet("eth_getBlockByNumber")?;
+        Ok(self.l1.chain.block(number).map(|block| block.hash()))
     }
 
     async fn broadcast(&self, raw: &Bytes) -> Result<Accepted, L1Error> {
