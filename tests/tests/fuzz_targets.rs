@@ -94,6 +94,7 @@ fn the_fuzzing_page_names_every_file_with_a_public_decoder() {
         "protocol/src",
         "da-client/src",
         "derivation/src",
+        "batcher/src/journal",
         "sequencer/src/store",
     ] {
         rust_files(&root.join(folder), &mut files);
