@@ -27,7 +27,10 @@ impl World {
         }
         self.mine_block(Vec::new());
         let stormy = self.sequencer.head().number.0;
-        let patience = self.shape.seq_window_size + CALMING_L1_BLOCKS;
+        // A fork may be younger than the one before it: what was built there waits until L1's time is as late again.
+        let behind_secs = self.now.saturating_sub(self.l1.head().timestamp);
+        let behind_l1_blocks = behind_secs / self.shape.l1_block_time.start();
+        let patience = self.shape.seq_window_size + CALMING_L1_BLOCKS + behind_l1_blocks;
         self.wait_for("safe head passes what was built in bad times", stormy, patience)
             .await?;
         self.keep_a_target().await?;
