@@ -11,6 +11,10 @@ use tributary_protocol::{
 /// loads no more until some are posted.
 pub const PENDING_BLOCKS_MAX: usize = 4_096;
 
+/// Batch data held at which no more blocks are taken, in bytes: far more than all channels that may be under way hold, far less than
+/// 4,096 full blocks.
+pub const PENDING_BYTES_MAX: usize = 256 << 20;
+
 /// When a channel closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChannelPolicy {
@@ -98,6 +102,7 @@ pub struct Discontinuity {
 #[derive(Clone, Copy, Debug)]
 struct Mark {
     da_bytes: u64,
+    input_bytes: usize,
     /// When it was taken, in the driver's time.
     taken_at: Duration,
 }
@@ -120,8 +125,9 @@ pub struct ChannelManager {
     blocks: VecDeque<PendingBlock>,
     /// One for each of `blocks`.
     marks: VecDeque<Mark>,
-    /// Sum over `marks`.
+    /// Sums over `marks`.
     da_bytes: u64,
+    input_bytes: usize,
     /// Batch data above which a channel is full; at most the policy's.
     input_bytes_max: usize,
 }
@@ -136,6 +142,7 @@ impl ChannelManager {
             blocks: VecDeque::new(),
             marks: VecDeque::new(),
             da_bytes: 0,
+            input_bytes: 0,
             input_bytes_max: policy.max_input_bytes,
         }
     }
@@ -143,7 +150,8 @@ impl ChannelManager {
     /// Height of the block to bring next, or `None` while enough are waiting.
     #[must_use]
     pub fn next_wanted(&self) -> Option<L2BlockNumber> {
-        (self.blocks.len() < PENDING_BLOCKS_MAX).then(|| self.tip.number.next())
+        let has_room = self.blocks.len() < PENDING_BLOCKS_MAX && self.input_bytes < PENDING_BYTES_MAX;
+        has_room.then(|| self.tip.number.next())
     }
 
     /// Takes the next block at time `now`.
@@ -159,11 +167,13 @@ impl ChannelManager {
             });
         }
         self.tip = pending.block.id();
-        let da_bytes = pending.da_bytes();
+        let (da_bytes, input_bytes) = (pending.da_bytes(), pending.input_bytes());
         self.da_bytes += da_bytes;
+        self.input_bytes += input_bytes;
         self.blocks.push_back(pending);
         self.marks.push_back(Mark {
             da_bytes,
+            input_bytes,
             taken_at: now,
         });
         Ok(())
@@ -206,7 +216,10 @@ impl ChannelManager {
     /// Hands out the first `count` waiting blocks.
     pub fn take(&mut self, count: usize) -> Vec<PendingBlock> {
         let count = count.min(self.blocks.len());
-        self.da_bytes -= self.marks.drain(..count).map(|mark| mark.da_bytes).sum::<u64>();
+        for mark in self.marks.drain(..count) {
+            self.da_bytes -= mark.da_bytes;
+            self.input_bytes -= mark.input_bytes;
+        }
         self.blocks.drain(..count).collect()
     }
 
@@ -236,8 +249,8 @@ impl ChannelManager {
     /// How many of the waiting blocks fit into one channel (at least one), and whether that fills it.
     fn fitting(&self) -> (usize, bool) {
         let mut bytes = 0;
-        for (index, block) in self.blocks.iter().enumerate() {
-            bytes += block.input_bytes();
+        for (index, mark) in self.marks.iter().enumerate() {
+            bytes += mark.input_bytes;
             if bytes >= self.input_bytes_max {
                 let overshoots = bytes > self.input_bytes_max && index > 0;
                 return (if overshoots { index } else { index + 1 }, true);
@@ -347,6 +360,22 @@ mod tests {
         let closed = manager.close(Duration::from_secs(17), L1BlockNumber(100), false);
         assert_eq!(numbers(closed), Some((vec![3], CloseReason::Duration)));
         assert_eq!(manager.pending_da_bytes(), 0);
+    }
+
+    #[test]
+    fn no_more_is_taken_than_is_held() {
+        let mut manager = manager([]);
+        let huge = Bytes::from(vec![0; PENDING_BYTES_MAX / 4]);
+        for number in 1..=4 {
+            assert_eq!(manager.next_wanted(), Some(L2BlockNumber(number)));
+            let mut pending = block(number, 0);
+            // Clones share the bytes.
+            pending.batch.transactions = vec![huge.clone()];
+            manager.push(pending, Duration::ZERO).unwrap();
+        }
+        assert_eq!(manager.next_wanted(), None);
+        manager.take(1);
+        assert_eq!(manager.next_wanted(), Some(L2BlockNumber(5)));
     }
 
     #[test]

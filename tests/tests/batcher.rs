@@ -604,7 +604,8 @@ fn f13_a_batcher_stops_on_a_nonce_that_another_process_used() {
             matches!(
                 &error,
                 BatcherError::Post(PostError::L1(L1Error::NonceTaken { nonce: 0, .. }))
-            ) && error.is_fatal(),
+            ) && error.is_fatal()
+                && error.is_foreign_nonce(),
             "{error}"
         );
         assert_eq!(world.posted().await.len(), 1, "nothing was sent after it");
@@ -825,6 +826,41 @@ fn f16_the_sequencer_is_slowed_down_while_a_backlog_lasts() {
         }
         assert_eq!(last(), Some(DaSizes::default()), "the backlog is gone");
         assert_eq!(batcher.status().borrow().limits_problem, None);
+    });
+}
+
+/// While L1 does not answer, nothing is posted and the backlog grows unseen by L1; the sequencer is slowed down all the same.
+#[test]
+fn the_sequencer_is_slowed_down_while_l1_is_away() {
+    story(async {
+        let world = World::new();
+        let limited = Limited::default();
+        let policy = ThrottlePolicy {
+            lower_bytes: 1_000,
+            upper_bytes: 4_000,
+            ..ThrottlePolicy::default()
+        };
+        let mut batcher = start(&world, &MemoryDisk::default())
+            .await
+            .with_throttle(policy, Arc::new(limited.clone()));
+        let last = || limited.0.lock().unwrap().0.last().copied();
+        world.build(5).await;
+        until_safe(&world, &mut batcher).await;
+        world.0.lock().await.l1_fails = true;
+        for _ in 0..30 {
+            world.build(4).await;
+            turn(&mut batcher).await.unwrap_err();
+        }
+        assert_eq!(last().unwrap().block_bytes_max, policy.block_bytes_lower);
+        let status = batcher.status().borrow().clone();
+        assert!(status.backlog_bytes > policy.upper_bytes && status.problem.is_some());
+        world.0.lock().await.l1_fails = false;
+        until_safe(&world, &mut batcher).await;
+        for _ in 0..5 {
+            turn(&mut batcher).await.unwrap();
+        }
+        assert_eq!(last(), Some(DaSizes::default()));
+        world.check_fresh_follower().await;
     });
 }
 

@@ -29,7 +29,7 @@ use alloy::primitives::Address;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 use tributary_protocol::{
     block::{L1BlockNumber, L2BlockNumber},
     config::RollupConfig,
@@ -198,8 +198,6 @@ impl<N: NodePort, L: L1Port> Batcher<N, L> {
             };
             if let Err(error) = turn {
                 warn!(%error, "this turn ended early");
-                let problem = Some(error.to_string());
-                self.status.send_modify(|status| status.problem = problem);
                 if error.is_fatal() {
                     return Err(error);
                 }
@@ -222,13 +220,32 @@ impl<N: NodePort, L: L1Port> Batcher<N, L> {
     /// # Errors
     /// [`BatcherError`]; what was done until then is in the journal.
     pub async fn turn(&mut self) -> Result<(), BatcherError> {
+        let moved = self.advance().await;
+        // Also when L1 does not answer: that is when a backlog grows.
+        self.throttle().await;
+        match moved {
+            Ok(problem) => {
+                self.report(problem);
+                Ok(())
+            }
+            Err(error) => {
+                self.report(Some(error.to_string()));
+                Err(error)
+            }
+        }
+    }
+
+    /// Moves everything; returns why something stands still, if so.
+    async fn advance(&mut self) -> Result<Option<String>, BatcherError> {
         let sync = self.node.sync_status().await?;
-        self.poster.look(&mut self.journal).await?;
+        if let Err(error) = self.poster.look(&mut self.journal).await {
+            self.watch_blocks(&sync).await;
+            return Err(error.into());
+        }
         if let Some(nonce) = self.poster.foreign_nonce() {
-            self.report(Some(format!(
+            return Ok(Some(format!(
                 "L1 says that nonce {nonce} is used, and shows none of our transactions that used it"
             )));
-            return Ok(());
         }
         self.forget_final(&sync)?;
         let problem = match &self.phase {
@@ -238,11 +255,21 @@ impl<N: NodePort, L: L1Port> Batcher<N, L> {
             Phase::Posting(_) => self.post(&sync).await?,
             Phase::Draining => self.drain()?,
         };
-        self.throttle().await;
         let urgency = self.urgency(sync.head_l1.number);
         self.poster.offer(&mut self.journal, urgency).await?;
-        self.report(problem.or_else(|| self.dispersal.problem().map(str::to_owned)));
-        Ok(())
+        Ok(problem.or_else(|| self.dispersal.problem().map(str::to_owned)))
+    }
+
+    /// Takes blocks although nothing can be posted, so that the backlog is known. What is wrong with them the next whole turn says.
+    async fn watch_blocks(&mut self, sync: &SyncStatus) {
+        if self.control.is_stopped() {
+            return;
+        }
+        match self.load_blocks(sync.cross_unsafe_l2.number).await {
+            Ok(()) => {}
+            Err(LoadError::Node(error)) => debug!(%error, "no blocks while L1 is away"),
+            Err(LoadError::Discontinuity(error)) => debug!(%error, "other blocks while L1 is away"),
+        }
     }
 
     /// Channels of finalized blocks are done.

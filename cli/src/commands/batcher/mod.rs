@@ -292,3 +292,15 @@ fn poster_settings(args: &BatcherArgs, rollup: &RollupConfig) -> PosterSettings 
         in_flight_max: usize::from(args.max_pending_tx),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_unit_does_not_restart_a_batcher_whose_nonces_others_use() {
+        let unit = include_str!("../../../../deploy/units/tributary-batcher.service");
+        let line = format!("RestartPreventExitStatus={EXIT_FOREIGN_NONCE}");
+        assert!(unit.lines().any(|it| it == line), "{unit}");
+    }
+}
