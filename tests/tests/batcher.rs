@@ -660,7 +660,14 @@ fn transactions_are_looked_for_only_where_l1_may_have_moved_them() {
         until_safe(&world, &mut batcher).await;
         turn(&mut batcher).await.unwrap();
         let included = batcher.journal().channels().len();
-        assert!(included > 1 && batcher.journal().channels().iter().all(|it| it.is_included()));
+        assert!(
+            included > 1
+                && batcher
+                    .journal()
+                    .channels()
+                    .iter()
+                    .all(JournaledChannel::is_included)
+        );
         let asked = async |batcher: &mut Batcher<World, World>| {
             let before = world.0.lock().await.receipts_asked;
             turn(batcher).await.unwrap();
