@@ -112,13 +112,17 @@ fn start_devnet(place: &Place, data: &str) -> Child {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(devnet.stdout.take().unwrap()).lines();
-    while !lines
-        .next()
-        .expect("the devnet prints a banner")
-        .unwrap()
-        .contains("RPC")
-    {}
+    let mut banner = BufReader::new(devnet.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("RPC") {
+        line.clear();
+        assert!(
+            banner.read_line(&mut line).unwrap() > 0,
+            "the devnet prints a banner"
+        );
+    }
+    // It goes on printing, and would end if nobody held the other end.
+    devnet.stdout = Some(banner.into_inner());
     devnet
 }
 
