@@ -149,6 +149,21 @@ pub(crate) enum DaFailover {
 }
 
 impl BatcherArgs {
+    /// Refuses flags that make no sense together.
+    fn check(&self) -> eyre::Result<()> {
+        if self.max_channel_bytes == 0 {
+            bail!("--max-channel-bytes must be at least 1");
+        }
+        // Not clap's to check: either may stand in the settings file.
+        if self.throttle.sequencer_admin_rpc.is_some() && self.admin_jwt_file.is_none() {
+            bail!(
+                "--sequencer-admin-rpc needs --admin-jwt-file, the key that the sequencer was started with"
+            );
+        }
+        self.throttle.policy().context("--throttle-*")?;
+        Ok(())
+    }
+
     const fn da_choice(&self) -> DaChoice {
         DaChoice::L1(match self.data_availability_type {
             DataAvailabilityType::Blobs => L1Destination::Blobs,
@@ -179,12 +194,9 @@ async fn run_batcher(args: BatcherArgs) -> eyre::Result<ExitCode> {
     args.log.init()?;
     let metrics = telemetry::init_metrics()?;
     let shutdown = telemetry::shutdown_on_signal()?;
+    args.check()?;
     let rollup = args.chain.rollup()?;
     let signer = keys::load(&args.batcher_key_file, "batcher-key-file", rollup.l1_chain_id)?;
-    if args.max_channel_bytes == 0 {
-        bail!("--max-channel-bytes must be at least 1");
-    }
-    args.throttle.policy().context("--throttle-*")?;
     let secret = args.admin_jwt_file.as_deref();
     let secret = secret
         .map(|path| Secret::load(path, "admin-jwt-file"))
@@ -296,6 +308,40 @@ fn poster_settings(args: &BatcherArgs, rollup: &RollupConfig) -> PosterSettings 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::{Args, Command, FromArgMatches};
+
+    #[test]
+    fn flags_that_contradict_each_other_are_refused_by_name() {
+        let needed = [
+            "rollup-config",
+            "l1-rpc",
+            "node-rpc",
+            "da-url",
+            "batcher-key-file",
+            "data-dir",
+        ];
+        let check = |more: &[&str]| {
+            let given = needed
+                .iter()
+                .flat_map(|name| [format!("--{name}"), "x".to_owned()]);
+            let words = ["batcher".to_owned()].into_iter().chain(given);
+            let words = words.chain(more.iter().map(ToString::to_string));
+            let matches = BatcherArgs::augment_args(Command::new("batcher")).get_matches_from(words);
+            BatcherArgs::from_arg_matches(&matches).unwrap().check()
+        };
+        check(&[]).unwrap();
+        let sequencer = ["--sequencer-admin-rpc", "http://127.0.0.1:7310"];
+        check(&[&sequencer[..], &["--admin-jwt-file", "x"]].concat()).unwrap();
+        let cases: [(&[&str], &str); 3] = [
+            (&sequencer, "--admin-jwt-file"),
+            (&["--max-channel-bytes", "0"], "--max-channel-bytes"),
+            (&["--throttle-block-size-lower-limit", "0"], "--throttle"),
+        ];
+        for (flags, named) in cases {
+            let error = format!("{:#}", check(flags).unwrap_err());
+            assert!(error.contains(named), "{error}");
+        }
+    }
 
     #[test]
     fn the_unit_does_not_restart_a_batcher_whose_nonces_others_use() {

@@ -12,12 +12,7 @@ use tributary_batcher::throttle::{
 pub(crate) struct ThrottleArgs {
     /// Admin RPC of the sequencer, whose blocks are made smaller while too much waits for L1; it needs --admin-jwt-file, the same as the
     /// sequencer's. Without it nobody is slowed down.
-    #[arg(
-        long,
-        env = "TRIBUTARY_SEQUENCER_ADMIN_RPC",
-        value_name = "URL",
-        requires = "admin_jwt_file"
-    )]
+    #[arg(long, env = "TRIBUTARY_SEQUENCER_ADMIN_RPC", value_name = "URL")]
     pub(crate) sequencer_admin_rpc: Option<String>,
     /// Bytes not on L1 above which the sequencer's blocks are limited; below three quarters of it they no longer are.
     #[arg(long, env = "TRIBUTARY_THROTTLE_UNSAFE_DA_BYTES_LOWER_THRESHOLD", default_value_t = ThrottlePolicy::default().lower_bytes)]
