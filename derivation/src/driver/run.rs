@@ -5,7 +5,7 @@ use super::{
     data::fetch_data,
     error::{HaltCause, Interrupt, StallCause},
     outputs::{OutputWatch, OutputWatchSettings},
-    restart::find_restart,
+    restart::{RestartError, find_restart},
     settings::DriverSettings,
     status::{DerivationStatus, Stall},
 };
@@ -55,8 +55,14 @@ pub struct Driver {
     /// What L1 calls finalized and we have not read yet.
     pub(super) unread_finality: Option<L1BlockRef>,
     pub(super) heads_refreshed: Option<Instant>,
+    /// How often in a row L1 has shown another chain below what was final.
+    finality_doubts: u32,
     reset_request: ResetRequest,
 }
+
+/// How often L1 must show in a row that it has another chain below what was final before that is believed: one of several servers behind
+/// a name may serve an abandoned fork for a while, and nothing but an operator undoes a halt. It takes under two minutes.
+const FINALITY_DOUBTS_MAX: u32 = 20;
 
 /// Asks a driver to look at both chains again and to take back what L1 no longer supports. Clones ask the same driver.
 #[derive(Clone, Debug, Default)]
@@ -134,6 +140,7 @@ impl Driver {
             read: VecDeque::new(),
             unread_finality: None,
             heads_refreshed: None,
+            finality_doubts: 0,
             reset_request: ResetRequest::default(),
         }
     }
@@ -265,7 +272,16 @@ impl Driver {
 
     /// Finds where to go on, takes back what no longer holds, and starts a pipeline there.
     async fn restart(&mut self) -> Result<(), Interrupt> {
-        let restart = find_restart(&self.config, &*self.l1, &*self.engine).await?;
+        let restart = match find_restart(&self.config, &*self.l1, &*self.engine).await {
+            Err(error @ RestartError::FinalityBroken { .. })
+                if self.finality_doubts < FINALITY_DOUBTS_MAX =>
+            {
+                self.finality_doubts += 1;
+                return Err(StallCause::Restart(error).into());
+            }
+            found => found?,
+        };
+        self.finality_doubts = 0;
         if restart.abandons_blocks() {
             tracing::warn!(
                 target: "derivation",
