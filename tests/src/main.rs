@@ -35,7 +35,7 @@ enum Command {
     Simulate(Simulate),
 }
 
-#[derive(Clone, Copy, Parser)]
+#[derive(Clone, Parser)]
 struct Simulate {
     /// How many worlds.
     #[arg(long)]
@@ -49,6 +49,9 @@ struct Simulate {
     /// Worlds at a time; all cores if not given.
     #[arg(long)]
     threads: Option<usize>,
+    /// With `--seed` alone: what the programs log meanwhile, for example `derivation=info`.
+    #[arg(long)]
+    log: Option<String>,
     /// Of so many worlds one is run a second time and must come out the same; 0 for none.
     #[arg(long, default_value_t = 1)]
     twice_every: u64,
@@ -57,20 +60,20 @@ struct Simulate {
 fn main() -> ExitCode {
     let Command::Simulate(arguments) = Arguments::parse().command;
     match (arguments.seeds, arguments.seed) {
-        (None, Some(seed)) => replay(seed, arguments),
-        (seeds, seed) => run(seed.unwrap_or(1), seeds.unwrap_or(100), arguments),
+        (None, Some(seed)) => replay(seed, &arguments),
+        (seeds, seed) => run(seed.unwrap_or(1), seeds.unwrap_or(100), &arguments),
     }
 }
 
 impl Simulate {
-    const fn options(self) -> Options {
+    const fn options(&self) -> Options {
         Options {
             l1_blocks: self.l1_blocks,
         }
     }
 
     /// One world, and at times the same once more.
-    fn world(self, seed: u64) -> Result<(Outcome, bool), Box<Failure>> {
+    fn world(&self, seed: u64) -> Result<(Outcome, bool), Box<Failure>> {
         let first = simulate(seed, &self.options())?;
         let is_repeated = self.twice_every > 0 && seed.is_multiple_of(self.twice_every);
         if is_repeated {
@@ -91,7 +94,12 @@ impl Simulate {
     }
 }
 
-fn replay(seed: u64, arguments: Simulate) -> ExitCode {
+fn replay(seed: u64, arguments: &Simulate) -> ExitCode {
+    if let Some(filter) = &arguments.log {
+        // The programs' time is not the world's.
+        let log = tracing_subscriber::fmt().with_env_filter(filter).without_time();
+        log.with_writer(std::io::stdout).init();
+    }
     let outcome = match simulate_aloud(seed, &arguments.options()) {
         Ok(outcome) => outcome,
         Err(failure) => {
@@ -112,7 +120,7 @@ struct Shared {
     totals: Mutex<(Totals, Vec<Failure>)>,
 }
 
-fn run(first: u64, count: u64, arguments: Simulate) -> ExitCode {
+fn run(first: u64, count: u64, arguments: &Simulate) -> ExitCode {
     let threads = arguments
         .threads
         .or_else(|| thread::available_parallelism().ok().map(Into::into))
@@ -157,7 +165,7 @@ fn run(first: u64, count: u64, arguments: Simulate) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn work(shared: &Shared, first: u64, count: u64, arguments: Simulate) {
+fn work(shared: &Shared, first: u64, count: u64, arguments: &Simulate) {
     loop {
         let index = shared.next.fetch_add(1, Ordering::Relaxed);
         if index >= count || shared.stop.load(Ordering::Relaxed) {

@@ -128,7 +128,14 @@ fn f3_a_reorg_below_finality_halts_and_the_finalized_head_stays() {
         assert!(finalized.number.0 > 0);
         net.l1.reorg_to(fork);
         net.l1.mine_empty(9);
-        let halted = node.derive(10_000).await;
+        // It is asked again and again whether that is really so.
+        let mut halted = node.derive(10_000).await;
+        let mut asked = 1;
+        while asked < 100 && matches!(halted, Ok(Derived::Stalled)) {
+            halted = node.derive(10_000).await;
+            asked += 1;
+        }
+        assert!(asked > 10, "{asked} looks are too few to give up everything");
         assert!(
             matches!(&halted, Err(Violation::Halted { cause, .. }) if cause.contains("below finality")),
             "{halted:?}"
@@ -195,6 +202,39 @@ fn f6_finality_of_one_fork_does_not_finalize_what_was_read_of_another() {
         assert!(derived.is_ok(), "{derived:?}");
         assert_eq!(node.derive(10_000).await.unwrap(), Derived::CaughtUp);
         assert_eq!(node.chain().heads().finalized_head.number.0, 0);
+    });
+}
+
+/// A server on an abandoned fork that answers a node which starts again: what it shows must be there to stay before anything is given up.
+#[test]
+fn f6_a_server_on_another_fork_does_not_halt_a_node_by_showing_it_below_finality() {
+    block_on(async {
+        let mut net = TestNet::new(TestNetOptions::default());
+        let mut node = node_of(&net);
+        let fork = net.l1.mine_empty(2).number;
+        let abandoned: Vec<_> = {
+            let last = net.l1.mine_empty(12).number.0;
+            let hash_at = |number| net.l1.block(L1BlockNumber(number)).unwrap().hash();
+            (0..=last).map(hash_at).collect()
+        };
+        net.l1.reorg_to(fork);
+        post_blocks(&mut net, 1);
+        let last = net.l1.mine_empty(9).number;
+        net.l1.set_finalized(last);
+        assert_eq!(node.derive(10_000).await.unwrap(), Derived::CaughtUp);
+        net.l1.mine_empty(1);
+        assert_eq!(node.derive(10_000).await.unwrap(), Derived::CaughtUp);
+        let heads = node.chain().heads();
+        assert_eq!((heads.finalized_head.number.0, heads.safe_head.number.0), (3, 3));
+        node.restart().unwrap();
+        node.l1.fail(&L1Fault::OtherFork(abandoned.into()), 8);
+        let mut derived = node.derive(10_000).await.unwrap();
+        assert_eq!(derived, Derived::Stalled, "the other fork is seen, and doubted");
+        for _ in 0..8 {
+            derived = node.derive(10_000).await.unwrap();
+        }
+        assert_eq!(derived, Derived::CaughtUp);
+        assert_eq!(node.chain().heads(), heads);
     });
 }
 

@@ -35,6 +35,11 @@ impl World {
         match self.rng.random_range(0..6) {
             0 | 1 => {
                 let fault = self.l1_fault();
+                // A server does not serve an abandoned fork for ever; a node that is shown it for minutes would have to believe it.
+                let count = match fault {
+                    L1Fault::OtherFork(_) => count.min(20),
+                    _ => count,
+                };
                 self.node(role).l1.fail(&fault, count);
                 self.note(Move::L1Fault(role, fault.kind(), count));
             }
