@@ -10,18 +10,20 @@
 //! then it starts again after the safe head. A nonce is never used for anything else.
 
 mod building;
+mod loading;
 mod status;
 
-pub use status::{BatcherConfig, BatcherError, BatcherStatus};
+pub use self::status::{BatcherConfig, BatcherError, BatcherStatus};
 
+use self::loading::LoadError;
 use crate::{
-    channel_manager::{ChannelManager, ChannelPolicy, Discontinuity, PendingBlock},
+    channel_manager::{ChannelManager, ChannelPolicy},
     control::BatcherControl,
     dispersal::Dispersal,
     encoding::{Encoder, EncodingPolicy},
     journal::{Journal, JournalError, JournaledChannel},
     l1::{L1Port, PostError, Poster, Urgency},
-    node::{NodeError, NodePort, SyncStatus},
+    node::{NodePort, SyncStatus},
     payload_size::PayloadSizer,
     throttle::{BlockLimiter, ThrottlePolicy, Throttler},
 };
@@ -29,14 +31,8 @@ use alloy::primitives::Address;
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
-use tributary_protocol::{
-    block::{L1BlockNumber, L2BlockNumber},
-    config::RollupConfig,
-};
-
-/// Blocks loaded between two looks at the clock, so that a long backlog does not delay a channel that is due.
-const BLOCKS_PER_LOAD: usize = 256;
+use tracing::{info, warn};
+use tributary_protocol::{block::L1BlockNumber, config::RollupConfig};
 
 /// How long to wait at the start for transactions that an earlier process left in L1's pool.
 const QUIET_PATIENCE: Duration = Duration::from_secs(60);
@@ -260,18 +256,6 @@ impl<N: NodePort, L: L1Port> Batcher<N, L> {
         Ok(problem.or_else(|| self.dispersal.problem().map(str::to_owned)))
     }
 
-    /// Takes blocks although nothing can be posted, so that the backlog is known. What is wrong with them the next whole turn says.
-    async fn watch_blocks(&mut self, sync: &SyncStatus) {
-        if self.control.is_stopped() {
-            return;
-        }
-        match self.load_blocks(sync.cross_unsafe_l2.number).await {
-            Ok(()) => {}
-            Err(LoadError::Node(error)) => debug!(%error, "no blocks while L1 is away"),
-            Err(LoadError::Discontinuity(error)) => debug!(%error, "other blocks while L1 is away"),
-        }
-    }
-
     /// Channels of finalized blocks are done.
     fn forget_final(&mut self, sync: &SyncStatus) -> Result<(), JournalError> {
         let finalized = sync.finalized_l2.number;
@@ -386,22 +370,6 @@ impl<N: NodePort, L: L1Port> Batcher<N, L> {
         Ok(None)
     }
 
-    async fn load_blocks(&mut self, head: L2BlockNumber) -> Result<(), LoadError> {
-        let Phase::Posting(manager) = &mut self.phase else {
-            return Ok(());
-        };
-        for _ in 0..BLOCKS_PER_LOAD {
-            let Some(number) = manager.next_wanted().filter(|number| *number <= head) else {
-                break;
-            };
-            let (block, hash) = self.node.block(number).await?;
-            let pending = PendingBlock::from_block(&block, hash, &self.rollup)
-                .map_err(|reason| NodeError::BadBlock { number, reason })?;
-            manager.push(pending, self.started.elapsed())?;
-        }
-        Ok(())
-    }
-
     /// Bytes that are not on L1; `None` while it is not known which blocks wait.
     fn backlog_bytes(&self) -> Option<u64> {
         let Phase::Posting(manager) = &self.phase else {
@@ -474,22 +442,4 @@ impl<N: NodePort, L: L1Port> Batcher<N, L> {
 fn begun(journal: &Journal) -> usize {
     let channels = journal.channels().iter();
     channels.filter(|channel| !channel.is_included()).count()
-}
-
-/// Why blocks could not be loaded.
-enum LoadError {
-    Node(NodeError),
-    Discontinuity(Discontinuity),
-}
-
-impl From<NodeError> for LoadError {
-    fn from(error: NodeError) -> Self {
-        Self::Node(error)
-    }
-}
-
-impl From<Discontinuity> for LoadError {
-    fn from(error: Discontinuity) -> Self {
-        Self::Discontinuity(error)
-    }
 }
