@@ -52,7 +52,7 @@ pub(crate) fn run(chain: &Chain, mut made: impl FnMut(&Measured, Vec<Vec<u8>>)) 
     let mut encodings = Vec::new();
     for encoding in Encoding::all() {
         let mut channels = Vec::new();
-        let took = sample::median(|| {
+        let took = sample::median(sample::RUNS_BUDGET, || {
             let clock = Clock::start();
             channels = encode_all(encoding, &blocks, parameters)?;
             Ok::<_, eyre::Report>(clock.stop())

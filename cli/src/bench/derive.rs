@@ -12,7 +12,7 @@ use alloy::{
 };
 use eyre::{OptionExt, bail, ensure};
 use serde::Serialize;
-use std::fmt;
+use std::{fmt, time::Duration};
 use tributary_derivation::{
     l1_block::L1Block,
     pipeline::{Pipeline, Step},
@@ -27,6 +27,9 @@ use tributary_protocol::{
     execute::{execute_block, recover},
     state::memory::MemoryState,
 };
+
+/// Time after which no further run begins: five runs of some seconds each fit.
+const RUNS_BUDGET: Duration = Duration::from_secs(60);
 
 /// What was derived, and how fast.
 #[derive(Clone, Debug, Serialize)]
@@ -109,9 +112,9 @@ pub(crate) fn run(chain: &Chain) -> eyre::Result<DeriveReport> {
         .collect();
     let transaction_bytes = transactions.iter().map(|transaction| transaction.len()).sum();
     let payload_bytes = chain.record_payload_bytes();
-    let pipeline = sample::median(|| derive(chain, None))?;
-    let with_execution = sample::median(|| derive(chain, Some(Executor::new(chain))))?;
-    let recovery = sample::median(|| recover_all(&transactions))?;
+    let pipeline = sample::median(RUNS_BUDGET, || derive(chain, None))?;
+    let with_execution = sample::median(RUNS_BUDGET, || derive(chain, Some(Executor::new(chain))))?;
+    let recovery = sample::median(RUNS_BUDGET, || recover_all(&transactions))?;
     let speed = |took: Took| Speed {
         blocks_per_second: records.len() as f64 / took.cpu_seconds,
         transactions_per_second: transactions.len() as f64 / took.cpu_seconds,

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 /// Runs of what is measured, unless it is slow.
 const RUNS_MAX: usize = 5;
-/// Time in all after which no further run begins.
-const RUNS_BUDGET: Duration = Duration::from_secs(4);
+/// Time in all after which no further run of something slow begins.
+pub(crate) const RUNS_BUDGET: Duration = Duration::from_secs(4);
 
 /// What something took, in seconds: medians.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -47,14 +47,14 @@ impl Clock {
     }
 }
 
-/// Measures several times what `measured` takes.
+/// Measures several times what `measured` takes; after `budget` no further run begins.
 ///
 /// # Errors
 /// Those of `measured`; the first ends the measurement.
-pub(crate) fn median<E>(mut measured: impl FnMut() -> Result<Lap, E>) -> Result<Took, E> {
+pub(crate) fn median<E>(budget: Duration, mut measured: impl FnMut() -> Result<Lap, E>) -> Result<Took, E> {
     let (mut cpu, mut wall) = (Vec::new(), Vec::new());
     let begun = Instant::now();
-    while cpu.is_empty() || (cpu.len() < RUNS_MAX && begun.elapsed() < RUNS_BUDGET) {
+    while cpu.is_empty() || (cpu.len() < RUNS_MAX && begun.elapsed() < budget) {
         let lap = measured()?;
         cpu.push(lap.cpu.as_secs_f64());
         wall.push(lap.wall.as_secs_f64());
@@ -105,11 +105,11 @@ mod tests {
     #[test]
     fn fast_work_runs_several_times_and_an_error_ends_it() {
         let mut runs = 0;
-        let took = median(|| {
+        let took = median(RUNS_BUDGET, || {
             runs += 1;
             Ok::<Lap, ()>(Clock::start().stop())
         });
         assert_eq!((took.unwrap().runs, runs), (RUNS_MAX, RUNS_MAX));
-        assert_eq!(median(|| Err("no")).unwrap_err(), "no");
+        assert_eq!(median(RUNS_BUDGET, || Err("no")).unwrap_err(), "no");
     }
 }
