@@ -115,7 +115,11 @@ impl Kona {
                 let batches = if is_span {
                     vec![self.span(*first_sequence_number, batches)]
                 } else {
-                    batches.iter().cloned().map(|batch| Ok(Batch::Single(batch))).collect()
+                    batches
+                        .iter()
+                        .cloned()
+                        .map(|batch| Ok(Batch::Single(batch)))
+                        .collect()
                 };
                 let compressed = batches
                     .into_iter()
@@ -166,11 +170,14 @@ impl Kona {
                 Batch::Span(span) => {
                     let ends = expected.first().zip(expected.last());
                     let (first, last) = ends.ok_or("there are no blocks")?;
-                    if !span.check_parent_hash(first.parent_hash) || !span.check_origin_hash(last.epoch_hash) {
+                    if !span.check_parent_hash(first.parent_hash) || !span.check_origin_hash(last.epoch_hash)
+                    {
                         return Err("a check of a span differs");
                     }
                     for block in span.batches {
-                        let expected = expected_blocks.next().ok_or("more blocks come out than went in")?;
+                        let expected = expected_blocks
+                            .next()
+                            .ok_or("more blocks come out than went in")?;
                         let is_equal = block.epoch_num == expected.epoch_num
                             && block.timestamp == expected.timestamp
                             && block.transactions == expected.transactions;

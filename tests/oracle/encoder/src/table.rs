@@ -43,7 +43,13 @@ pub fn render(file: &BlocksFile, rows: &[Row]) -> String {
         file.channels.len()
     );
     for row in rows {
-        let _ = write!(text, "| {} | {} | {:.2} |", row.batch, row.compression, row.bytes as f64 / count);
+        let _ = write!(
+            text,
+            "| {} | {} | {:.2} |",
+            row.batch,
+            row.compression,
+            row.bytes as f64 / count
+        );
         let _ = match row.kona {
             Some(kona) => writeln!(
                 text,
