@@ -393,7 +393,7 @@ fn f15_a_channel_larger_than_a_transaction_may_be_goes_in_several() {
 }
 
 /// Half an hour of chain, 138 L1 blocks, waits when the batcher comes back; in a third of that time nothing waits any more. That the
-/// sequencer is slowed down meanwhile is told in `tests/batcher.rs`.
+/// sequencer is slowed down meanwhile is told in `tests/batcher/control.rs`.
 #[test]
 fn f16_the_safe_head_catches_up_with_half_an_hour_three_times_as_fast_as_time() {
     let script = Script::new()

@@ -1,17 +1,31 @@
 //! Defects of other batchers, by the number they were reported under (OP: ethereum-optimism/optimism, base: base/base, geth:
 //! ethereum/go-ethereum). Each story does what brought the defect about; in ours everything becomes safe and nothing is posted twice.
 
-use super::*;
+use crate::world::*;
 use alloy::eips::eip2718::Encodable2718;
+use alloy_consensus::Transaction;
 use alloy_consensus::TxEip1559;
 use alloy_primitives::TxKind;
+use alloy_primitives::{Address, Bytes};
 use std::collections::BTreeSet;
+use std::time::Duration;
 use tributary_batcher::{
     channel_builder::ChannelBuilder,
     channel_manager::{ChannelManager, CloseReason, PENDING_BLOCKS_MAX, PendingBlock},
 };
+use tributary_batcher::{
+    channel_manager::ChannelPolicy,
+    dispersal::{DaChoice, L1Destination},
+    driver::Batcher,
+    journal::testing::MemoryDisk,
+};
 use tributary_da_client::DropReason;
 use tributary_derivation::testing::{GENESIS_TIME, L2_CHAIN_ID, sign, user};
+use tributary_derivation::testing::{TestNet, TestNetOptions};
+use tributary_protocol::{
+    batcher_tx::BatcherTx,
+    block::{L1BlockNumber, L2BlockNumber},
+};
 
 /// Most of what a transaction can say in these stories, in bytes.
 const LARGE: usize = 60_000;
