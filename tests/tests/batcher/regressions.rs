@@ -3,28 +3,29 @@
 
 use crate::world::*;
 use alloy::eips::eip2718::Encodable2718;
-use alloy_consensus::Transaction;
-use alloy_consensus::TxEip1559;
-use alloy_primitives::TxKind;
-use alloy_primitives::{Address, Bytes};
-use std::collections::BTreeSet;
-use std::time::Duration;
-use tributary_batcher::{
-    channel_builder::ChannelBuilder,
-    channel_manager::{ChannelManager, CloseReason, PENDING_BLOCKS_MAX, PendingBlock},
+use alloy_consensus::{Transaction, TxEip1559};
+use alloy_primitives::{Address, Bytes, TxKind};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 use tributary_batcher::{
-    channel_manager::ChannelPolicy,
-    dispersal::{DaChoice, L1Destination},
+    channel_builder::ChannelBuilder,
+    channel_manager::{ChannelManager, ChannelPolicy, CloseReason, PENDING_BLOCKS_MAX, PendingBlock},
+    dispersal::{DaChoice, Dispersal, L1Destination},
     driver::Batcher,
     journal::testing::MemoryDisk,
 };
-use tributary_da_client::DropReason;
-use tributary_derivation::testing::{GENESIS_TIME, L2_CHAIN_ID, sign, user};
-use tributary_derivation::testing::{TestNet, TestNetOptions};
+use tributary_da_client::{BoxFuture, Capabilities, DaLayer, DropReason, Fetched, PutError, Unavailable};
+use tributary_derivation::testing::{GENESIS_TIME, L2_CHAIN_ID, TestNet, TestNetOptions, sign, user};
 use tributary_protocol::{
     batcher_tx::BatcherTx,
     block::{L1BlockNumber, L2BlockNumber},
+    commitment::Commitment,
 };
 
 /// Most of what a transaction can say in these stories, in bytes.
@@ -363,5 +364,67 @@ fn op_11234_a_long_backlog_is_held_in_parts_and_gets_through() {
             .build(&pending(net, 1..=300))
             .unwrap();
         assert_eq!((channel.first.number.0, channel.last.number.0), (1, 300));
+    });
+}
+
+/// A layer that stores what it is given and says the first times that it did not.
+struct StoresAndFails {
+    layer: Arc<dyn DaLayer>,
+    failures: AtomicUsize,
+}
+
+impl DaLayer for StoresAndFails {
+    fn capabilities(&self) -> Capabilities {
+        self.layer.capabilities()
+    }
+
+    fn put(&self, payload: Bytes) -> BoxFuture<'_, Result<Commitment, PutError>> {
+        Box::pin(async move {
+            let commitment = self.layer.put(payload).await?;
+            let left = self
+                .failures
+                .try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+            match left {
+                Err(_) => Ok(commitment),
+                Ok(_) => Err(PutError::Transient {
+                    url: "http://localhost".into(),
+                    reason: "HTTP 500 after the dispersal".into(),
+                }),
+            }
+        })
+    }
+
+    fn get<'a>(
+        &'a self,
+        commitment: &'a Commitment,
+        l1_inclusion: L1BlockNumber,
+    ) -> BoxFuture<'a, Result<Fetched, Unavailable>> {
+        self.layer.get(commitment, l1_inclusion)
+    }
+
+    fn health(&self) -> BoxFuture<'_, Result<(), Unavailable>> {
+        self.layer.health()
+    }
+}
+
+/// eigenda-proxy #242: a put answered 500 although the payload was dispersed and paid. It is offered again; the effect is one.
+#[test]
+fn eigenda_proxy_242_a_put_that_fails_after_the_dispersal_has_one_effect() {
+    story(async {
+        let world = World::new();
+        let layer = StoresAndFails {
+            layer: world.0.lock().await.net.da.clone(),
+            failures: AtomicUsize::new(7),
+        };
+        let failover = Some(L1Destination::Calldata);
+        let choice = DaChoice::Layer { failover };
+        let adapt = |config, _| (config, Dispersal::new(Arc::new(layer), choice));
+        let mut batcher = start_on(&world, &MemoryDisk::default(), choice, adapt).await;
+        for _ in 0..4 {
+            world.build(9).await;
+            until_safe(&world, &mut batcher).await;
+        }
+        check_nothing_twice(&world).await;
+        world.check_fresh_follower().await;
     });
 }
