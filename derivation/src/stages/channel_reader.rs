@@ -73,3 +73,28 @@ const fn reason_of(error: &ChannelError) -> DiscardReason {
         | ChannelError::OverLimit { .. } => DiscardReason::BatchMalformed,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stages::fixture::Fixture;
+    use alloc::vec::Vec;
+    use tributary_protocol::channel::{Compression, append_batch, compress};
+
+    #[test]
+    fn a_malformed_batch_costs_the_rest_of_its_channel_and_nothing_before_it() {
+        let fixture = Fixture::new();
+        let good = fixture.next(10);
+        let mut stream = Vec::new();
+        append_batch(&mut stream, &good.encode());
+        append_batch(&mut stream, b"\x07 is no kind of batch");
+        append_batch(&mut stream, &good.encode());
+        let mut stage = ChannelReaderStage::new(SpanParameters::from(&*fixture.config));
+        let mut discards = Discards::default();
+        stage.load(compress(Compression::brotli(5), &stream).into());
+        assert_eq!(stage.pull(&mut discards), Some(Batch::Singular(good)));
+        assert_eq!(stage.pull(&mut discards), None);
+        assert_eq!(stage.pull(&mut discards), None);
+        assert_eq!(discards.counts().get(DiscardReason::BatchMalformed), 1);
+    }
+}
