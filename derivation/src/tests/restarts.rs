@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{driver::HaltCause, testing::channel_with};
+use tributary_protocol::frame::{ChannelId, Frame};
 
 #[tokio::test(start_paused = true)]
 async fn op_12695_restart_after_any_block_gives_the_same_chain() {
@@ -55,6 +56,47 @@ async fn op_12444_restart_does_not_bring_back_what_was_flushed() {
     net.l1.mine(Vec::from([transaction.into()]));
     let (expected, _) = derive_anew(&net).await;
     assert_eq!(expected.len(), 4);
+    check_restarts(&net, &expected).await;
+}
+
+/// A channel's first frame need not say anything of its blocks. It may be older than the safe head's origin, which went on without
+/// batches; a node that restarts then reads the frame again all the same.
+#[tokio::test(start_paused = true)]
+async fn a_channel_that_opened_long_before_the_restart_is_read_to_its_end() {
+    let mut net = net_with_blocks(TestNetOptions::default(), 0);
+    // What the channel will begin with, whatever comes: brotli's version byte.
+    let opening = Frame {
+        id: ChannelId([9; 16]),
+        number: 0,
+        data: Bytes::from_static(&[1]),
+        is_last: false,
+    };
+    let transaction = net.post_calldata(&[opening.clone()]);
+    net.l1.mine(Vec::from([transaction.into()]));
+    let opened_at = net.l1.head_block().reference().number.0;
+    net.l1.mine_empty(45);
+    let sequencer = net.sequencer.clone();
+    derive(&net, &sequencer).await;
+    let safe_head = sequencer.current_heads().safe_head;
+    assert!(
+        safe_head.l1_origin.number.0 > opened_at,
+        "windows have passed since"
+    );
+
+    let transfer = net.transfer(1, 7);
+    let block = net.build_block_at(safe_head.l1_origin.number.next(), Vec::from([transfer]));
+    let channel = net.channel(block.number.0..=block.number.0, BatchKind::Span);
+    assert_eq!(channel[..1], opening.data);
+    let closing = Frame {
+        number: 1,
+        data: channel.slice(1..),
+        is_last: true,
+        ..opening
+    };
+    let transaction = net.post_calldata(&[closing]);
+    net.l1.mine(Vec::from([transaction.into()]));
+    let (expected, _) = derive_anew(&net).await;
+    assert_eq!(expected[block.number.0 as usize], block);
     check_restarts(&net, &expected).await;
 }
 
