@@ -192,7 +192,7 @@ pub trait BlockLimiter: Send + Sync {
 mod tests {
     use super::*;
 
-    const POLICY: ThrottlePolicy = ThrottlePolicy {
+    pub(super) const POLICY: ThrottlePolicy = ThrottlePolicy {
         lower_bytes: 1_000,
         upper_bytes: 2_600,
         block_bytes_upper: 130_000,
@@ -201,7 +201,7 @@ mod tests {
         transaction_bytes_lower: 150,
     };
 
-    const NONE: DaSizes = DaSizes {
+    pub(super) const NONE: DaSizes = DaSizes {
         transaction_bytes_max: 0,
         block_bytes_max: 0,
     };

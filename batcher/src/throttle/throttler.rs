@@ -141,20 +141,12 @@ fn tell(before: DaSizes, now: DaSizes, backlog_bytes: u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::LimitFuture, *};
-
-    const POLICY: ThrottlePolicy = ThrottlePolicy {
-        lower_bytes: 1_000,
-        upper_bytes: 2_600,
-        block_bytes_upper: 130_000,
-        block_bytes_lower: 2_000,
-        transaction_bytes_upper: 20_000,
-        transaction_bytes_lower: 150,
-    };
-
-    const NONE: DaSizes = DaSizes {
-        transaction_bytes_max: 0,
-        block_bytes_max: 0,
+    use super::{
+        super::{
+            LimitFuture,
+            tests::{NONE, POLICY},
+        },
+        *,
     };
 
     /// A sequencer that notes what it is told, and may be down.

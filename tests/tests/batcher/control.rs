@@ -3,6 +3,7 @@
 use crate::world::*;
 use std::sync::Arc;
 use tributary_batcher::{
+    driver::Batcher,
     journal::testing::MemoryDisk,
     throttle::{BlockLimiter, DaSizes, LimitError, LimitFuture, ThrottlePolicy},
 };
@@ -105,20 +106,25 @@ impl BlockLimiter for Limited {
     }
 }
 
+/// A batcher that slows the sequencer down beyond a thousand bytes of backlog.
+async fn start_throttled(world: &World) -> (Batcher<World, World>, Limited, ThrottlePolicy) {
+    let limited = Limited::default();
+    let policy = ThrottlePolicy {
+        lower_bytes: 1_000,
+        upper_bytes: 4_000,
+        ..ThrottlePolicy::default()
+    };
+    let batcher = start(world, &MemoryDisk::default()).await;
+    let batcher = batcher.with_throttle(policy, Arc::new(limited.clone()));
+    (batcher, limited, policy)
+}
+
 /// F16 of the fault list: while nothing gets to L1 the sequencer is slowed down, and set free when the backlog is gone.
 #[test]
 fn f16_the_sequencer_is_slowed_down_while_a_backlog_lasts() {
     story(async {
         let world = World::new();
-        let limited = Limited::default();
-        let policy = ThrottlePolicy {
-            lower_bytes: 1_000,
-            upper_bytes: 4_000,
-            ..ThrottlePolicy::default()
-        };
-        let mut batcher = start(&world, &MemoryDisk::default())
-            .await
-            .with_throttle(policy, Arc::new(limited.clone()));
+        let (mut batcher, limited, policy) = start_throttled(&world).await;
         let last = || limited.0.lock().unwrap().0.last().copied();
         world.build(5).await;
         until_safe(&world, &mut batcher).await;
@@ -160,15 +166,7 @@ fn f16_the_sequencer_is_slowed_down_while_a_backlog_lasts() {
 fn the_sequencer_is_slowed_down_while_l1_is_away() {
     story(async {
         let world = World::new();
-        let limited = Limited::default();
-        let policy = ThrottlePolicy {
-            lower_bytes: 1_000,
-            upper_bytes: 4_000,
-            ..ThrottlePolicy::default()
-        };
-        let mut batcher = start(&world, &MemoryDisk::default())
-            .await
-            .with_throttle(policy, Arc::new(limited.clone()));
+        let (mut batcher, limited, policy) = start_throttled(&world).await;
         let last = || limited.0.lock().unwrap().0.last().copied();
         world.build(5).await;
         until_safe(&world, &mut batcher).await;
