@@ -25,10 +25,10 @@ use op_revm::OpSpecId;
 /// A block with hashes or whole transactions.
 pub(super) type RpcBlock = Block<Transaction, Header>;
 
-/// The header with its hash.
+/// The header with its hash; the size belongs to the whole block.
 pub(super) fn header(block: &StoredBlock) -> Header {
     let sealed = Sealed::new_unchecked(block.block.header.clone(), block.hash);
-    Header::from_consensus(sealed, None, Some(U256::from(block.block.length())))
+    Header::from_consensus(sealed, None, None)
 }
 
 /// The block, with whole transactions if `full`.
@@ -41,7 +41,7 @@ pub(super) fn block(block: &StoredBlock, full: bool) -> RpcBlock {
         BlockTransactions::Hashes(hashes.map(OpTxEnvelope::tx_hash).collect())
     };
     Block {
-        header: header(block),
+        header: header(block).with_size(Some(U256::from(block.block.length()))),
         uncles: Vec::new(),
         transactions,
         withdrawals: block.block.body.withdrawals.clone(),

@@ -1,7 +1,7 @@
 //! JSON-RPC over HTTP: what wallets, tools, the batcher and the indexer ask of the node, and its health.
 //!
 //! ```text
-//!  HTTP --server--> jsonrpc --dispatch (one table)--> eth | net | web3 | debug | optimism | txpool --> Chain, Pool
+//!  HTTP --server--> jsonrpc --dispatch (one table: methods)--> eth | net | web3 | debug | optimism | txpool --> Chain, Pool
 //!       \--> /livez, /readyz, /metrics
 //! ```
 //! Answers follow geth to the text of its errors, since tools match on it, and op-geth's and op-node's shapes where OP adds to
@@ -18,12 +18,14 @@ mod evm;
 mod filters;
 mod forward;
 mod jsonrpc;
+mod methods;
 mod optimism;
 mod server;
 mod settings;
 mod tools;
 
 pub use self::{
+    methods::method_names,
     server::serve,
     settings::{MetricsText, NodeStatus, RpcSettings, TransactionTarget},
 };

@@ -1,6 +1,6 @@
 //! Small namespaces: `net`, `web3`, `rpc`, `txpool`.
 
-use super::{Rpc, args::Args, error::RpcError};
+use super::{Rpc, args::Args, error::RpcError, methods};
 use alloy::primitives::{B256, Bytes, U64, keccak256};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -36,8 +36,7 @@ pub(super) fn sha3(_: &Rpc, mut args: Args) -> Result<B256, RpcError> {
 
 pub(super) fn modules(_: &Rpc, args: Args) -> Result<BTreeMap<&'static str, &'static str>, RpcError> {
     args.end()?;
-    let names = ["debug", "eth", "net", "optimism", "rpc", "txpool", "web3"];
-    Ok(names.map(|name| (name, "1.0")).into())
+    Ok(methods::namespaces().map(|name| (name, "1.0")).collect())
 }
 
 /// How many transactions wait.

@@ -1,0 +1,309 @@
+//! A whole sequencer on a simulated L1, served over HTTP, with traffic of every kind the chain takes.
+
+use crate::{
+    calls::Call,
+    chain::{GENESIS_TIME, SimulatedL1, deposit_log, genesis_of, key},
+};
+use alloy::{
+    consensus::{SignableTransaction, Signed, TxEip1559, TxEip2930, TxEip7702, TxLegacy},
+    eips::{
+        eip2718::Encodable2718,
+        eip2930::{AccessList, AccessListItem},
+        eip7702::Authorization,
+    },
+    primitives::{Address, B256, Bytes, Signature, TxKind, U256, hex},
+    signers::SignerSync,
+};
+use core::future::Future;
+use op_alloy_consensus::OpTxEnvelope;
+use serde_json::{Value, json};
+use std::{sync::Arc, time::Duration};
+use tokio_util::sync::CancellationToken;
+use tributary_derivation::driver::DriverSettings;
+use tributary_protocol::config::L1ChainConfig;
+use tributary_sequencer::{
+    builder::BuilderSettings,
+    clock::ManualClock,
+    config::{NodeConfig, NodeParts},
+    engine::EngineSettings,
+    node::Node,
+    pool::PoolLimits,
+    rpc::RpcSettings,
+    store::MemoryStore,
+};
+
+/// Runs a story. Real time only bounds it, so that a story that hangs fails.
+pub(crate) fn story(story: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime
+        .block_on(async { tokio::time::timeout(Duration::from_secs(120), story).await })
+        .expect("a story ends");
+}
+
+/// What calls speak of.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    pub(crate) sender: Address,
+    /// An account that does not exist.
+    pub(crate) nobody: Address,
+    pub(crate) contract: Value,
+    /// What the contract was called with: one word.
+    pub(crate) word: B256,
+    /// The block with the transactions of users.
+    pub(crate) block_number: Value,
+    pub(crate) block_hash: Value,
+    /// Transactions of every type in blocks; the first is a deposit's.
+    pub(crate) included: Vec<Value>,
+    /// A transaction that waits behind a nonce gap.
+    pub(crate) queued_hash: Value,
+    pub(crate) zero_hash: B256,
+    /// Signed transactions that nobody has sent.
+    pub(crate) unsent: Vec<String>,
+    pub(crate) log_filter: Value,
+    pub(crate) block_filter: Value,
+}
+
+pub(crate) struct RunningNode {
+    node: Node,
+    clock: ManualClock,
+    client: reqwest::Client,
+    stop: CancellationToken,
+}
+
+impl RunningNode {
+    pub(crate) async fn start() -> Self {
+        let l1 = Arc::new(SimulatedL1::new());
+        let (rollup, genesis) = genesis_of(&l1);
+        let clock = ManualClock::new(GENESIS_TIME);
+        let stop = CancellationToken::new();
+        let config = NodeConfig {
+            rollup,
+            genesis,
+            l1_chain: L1ChainConfig::preset(900).unwrap(),
+            data_dir: "unused".into(),
+            http_addr: ([127, 0, 0, 1], 0).into(),
+            sequencing: true,
+            sequencer_rpc: None,
+            rpc: RpcSettings::default(),
+            builder: BuilderSettings { l1_confirmations: 0 },
+            engine: EngineSettings::default(),
+            pool: PoolLimits::default(),
+            derivation: DriverSettings {
+                poll_interval: Duration::from_millis(10),
+                ..DriverSettings::default()
+            },
+            outputs: None,
+            on_halt: None,
+        };
+        let parts = NodeParts {
+            l1: l1.clone(),
+            da: Arc::new(tributary_da_client::memory::MemoryLayer::new()),
+            blobs: None,
+            clock: Arc::new(clock.clone()),
+            store: Arc::new(MemoryStore::default()),
+            metrics_text: Arc::new(String::new),
+        };
+        // Without a batch in the window the first epochs are empty blocks that L1 forces: a safe head, and a deposit below it.
+        for number in 1..=config.rollup.seq_window_size + 5 {
+            let deposit = (number == 2).then(|| deposit_log(key(7).address(), 1_000));
+            l1.mine_with(0, deposit.into_iter().collect());
+        }
+        let node = Node::start(config, parts, stop.clone()).await.unwrap();
+        let mut derivation = node.derivation().clone();
+        derivation.wait_for(|status| status.is_caught_up).await.unwrap();
+        Self {
+            node,
+            clock,
+            client: reqwest::Client::new(),
+            stop,
+        }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        self.node.join().await.unwrap();
+    }
+
+    /// Sends transactions of every type, and waits until blocks hold them.
+    pub(crate) async fn traffic(&self) -> Facts {
+        let log_filter = self.ok("eth_newFilter", json!([{}])).await;
+        let block_filter = self.ok("eth_newBlockFilter", json!([])).await;
+        let contract = key(1).address().create(0);
+        let word = B256::with_last_byte(7);
+        let mut included = Vec::new();
+        for raw in transactions(contract, word) {
+            included.push(self.ok("eth_sendRawTransaction", json!([raw])).await);
+        }
+        for hash in included.clone() {
+            while self.receipt(&hash).await.is_null() {
+                self.build_block().await;
+            }
+        }
+        let last = self.receipt(included.last().unwrap()).await;
+        let deposit = self.first_deposit().await;
+        included.insert(0, deposit);
+        let queued_hash = self.ok("eth_sendRawTransaction", json!([transfer(2, 7)])).await;
+        Facts {
+            sender: key(1).address(),
+            nobody: Address::repeat_byte(0xdd),
+            contract: json!(contract),
+            word,
+            block_number: last["blockNumber"].clone(),
+            block_hash: last["blockHash"].clone(),
+            included,
+            queued_hash,
+            zero_hash: B256::ZERO,
+            unsent: vec![transfer(3, 0), transfer(3, 1)],
+            log_filter,
+            block_filter,
+        }
+    }
+
+    /// Hash of the first deposit a user made.
+    async fn first_deposit(&self) -> Value {
+        for number in 1..=self.head() {
+            let block = self
+                .ok("eth_getBlockByNumber", json!([format!("{number:#x}"), true]))
+                .await;
+            let minted = |tx: &&Value| tx["mint"].is_string() && tx["mint"] != "0x0";
+            if let Some(found) = block["transactions"].as_array().unwrap().iter().find(minted) {
+                return found["hash"].clone();
+            }
+        }
+        panic!("L1 holds a deposit")
+    }
+
+    fn head(&self) -> u64 {
+        self.node.chain().heads().unsafe_head.number.0
+    }
+
+    /// Lets the next block be sealed.
+    async fn build_block(&self) {
+        let number = self.head() + 1;
+        self.clock.set(GENESIS_TIME + number);
+        let mut heads = self.node.chain().subscribe();
+        heads
+            .wait_for(|heads| heads.unsafe_head.number.0 >= number)
+            .await
+            .unwrap();
+    }
+
+    async fn receipt(&self, hash: &Value) -> Value {
+        self.ok("eth_getTransactionReceipt", json!([hash])).await
+    }
+
+    /// The answer to one of the calls; time goes on meanwhile, for those that wait for a block.
+    pub(crate) async fn answer(&self, call: &Call) -> Value {
+        let waits = call.method == "eth_sendRawTransactionSync";
+        let time_goes_on = async {
+            if waits {
+                loop {
+                    self.build_block().await;
+                }
+            }
+            core::future::pending::<core::convert::Infallible>().await
+        };
+        tokio::select! {
+            answer = self.call(call.method, &call.params) => match answer.get("error") {
+                // No schema of a result lets an object with this member through.
+                Some(error) => json!({ "error": error }),
+                None => answer["result"].clone(),
+            },
+            never = time_goes_on => match never {},
+        }
+    }
+
+    async fn ok(&self, method: &str, params: Value) -> Value {
+        let answer = self.call(method, &params).await;
+        assert!(answer.get("error").is_none(), "{method} {params}: {answer}");
+        answer["result"].clone()
+    }
+
+    async fn call(&self, method: &str, params: &Value) -> Value {
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        let url = format!("http://{}", self.node.http_address());
+        let response = self.client.post(url).json(&body).send().await.unwrap();
+        response.json().await.unwrap()
+    }
+}
+
+/// Init code of a contract that keeps the first word of its input in slot 0, logs it under the topic 1 and returns it.
+fn contract_code() -> Bytes {
+    let runtime = hex!("5f35805f555f52600160205fa160205ff3");
+    [&hex!("6011600a5f3960115ff3")[..], &runtime].concat().into()
+}
+
+/// One transaction of every type, of the senders 1 and 4.
+fn transactions(contract: Address, word: B256) -> Vec<String> {
+    let price = 1_000_000_000;
+    let creates = TxEip1559 {
+        chain_id: 901,
+        gas_limit: 200_000,
+        max_fee_per_gas: price,
+        max_priority_fee_per_gas: 1,
+        to: TxKind::Create,
+        input: contract_code(),
+        ..TxEip1559::default()
+    };
+    let legacy = TxLegacy {
+        chain_id: Some(901),
+        nonce: 1,
+        gas_price: price,
+        gas_limit: 100_000,
+        to: TxKind::Call(contract),
+        input: word.to_vec().into(),
+        ..TxLegacy::default()
+    };
+    let access_list = AccessList(vec![AccessListItem {
+        address: contract,
+        storage_keys: vec![B256::ZERO],
+    }]);
+    let listed = TxEip2930 {
+        chain_id: 901,
+        nonce: 2,
+        gas_price: price,
+        gas_limit: 100_000,
+        to: TxKind::Call(contract),
+        input: word.to_vec().into(),
+        access_list,
+        ..TxEip2930::default()
+    };
+    let authorization = Authorization {
+        chain_id: U256::from(901),
+        address: contract,
+        nonce: 0,
+    };
+    let signature = key(5).sign_hash_sync(&authorization.signature_hash()).unwrap();
+    let delegates = TxEip7702 {
+        chain_id: 901,
+        gas_limit: 200_000,
+        max_fee_per_gas: price,
+        max_priority_fee_per_gas: 1,
+        to: contract,
+        authorization_list: vec![authorization.into_signed(signature)],
+        ..TxEip7702::default()
+    };
+    vec![
+        sign(1, creates),
+        sign(1, legacy),
+        sign(1, listed),
+        sign(4, delegates),
+    ]
+}
+
+fn transfer(seed: u8, nonce: u64) -> String {
+    crate::chain::transfer(seed, nonce).encoded_bytes().to_string()
+}
+
+fn sign<T: SignableTransaction<Signature>>(seed: u8, transaction: T) -> String
+where
+    OpTxEnvelope: From<Signed<T>>,
+{
+    let signature = key(seed).sign_hash_sync(&transaction.signature_hash()).unwrap();
+    let envelope = OpTxEnvelope::from(transaction.into_signed(signature));
+    Bytes::from(envelope.encoded_2718()).to_string()
+}
