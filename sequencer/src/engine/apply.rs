@@ -9,7 +9,10 @@
 //! ```
 //! Execution comes before anything is abandoned, so attributes that turn out invalid cost nothing.
 
-use super::writer::{EngineError, Owner};
+use super::{
+    recovery::recover_all,
+    writer::{EngineError, Owner},
+};
 use crate::store::{SafeDerivation, StoreError, StoredBlock};
 use alloy::{consensus::Sealed, eips::eip2718::Encodable2718};
 use tributary_derivation::driver::Applied;
@@ -17,7 +20,7 @@ use tributary_protocol::{
     attributes::BlockAttributes,
     block::{L2Block, L2BlockRef},
     config::{RollupConfig, SystemConfig},
-    execute::{BlockOutcome, ExecuteError, execute_block, extra_data},
+    execute::{BlockOutcome, ExecuteError, execute_recovered, extra_data},
 };
 
 impl Owner {
@@ -81,7 +84,8 @@ impl Owner {
         let number = parent.reference.number.next();
         let state = self.writer.reader()?.state_at(parent.reference.number)?;
         let header = Sealed::new_unchecked(parent.block.header.clone(), parent.hash);
-        execute_block(&self.config, &header, attributes, &state).map_err(|error| {
+        let transactions = recover_all(&attributes.transactions);
+        execute_recovered(&self.config, &header, attributes, transactions, &state).map_err(|error| {
             let invalid = matches!(
                 error,
                 ExecuteError::Header(_) | ExecuteError::InvalidTransaction { .. }

@@ -12,6 +12,7 @@ mod apply;
 mod chain;
 mod derivation;
 mod pending;
+mod recovery;
 mod writer;
 
 pub use self::{

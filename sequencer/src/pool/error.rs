@@ -154,6 +154,9 @@ pub enum PoolError {
         /// Of those.
         bytes: usize,
     },
+    /// The node is ending.
+    #[error("the node is stopping and takes no transactions")]
+    Stopped,
     /// The head state could not be read.
     #[error("the chain cannot be read: {0}")]
     Chain(String),

@@ -12,6 +12,7 @@ mod block;
 mod check;
 mod error;
 pub(crate) mod head;
+mod ingest;
 mod limits;
 mod queue;
 mod transaction;
@@ -26,7 +27,7 @@ pub use self::{
 };
 use head::{HeadError, HeadFacts};
 
-use self::queue::Queue;
+use self::{ingest::Ingest, queue::Queue};
 use crate::{
     engine::{Abandoned, Chain, PendingState},
     quarantine::Quarantine,
@@ -40,7 +41,11 @@ use alloy::{
 use op_alloy_consensus::OpTxEnvelope;
 use parking_lot::Mutex;
 use revm::{database_interface::DatabaseRef, state::AccountInfo};
-use std::{collections::HashSet, sync::Arc, time::Instant};
+use std::{
+    collections::HashSet,
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 use tokio::sync::{broadcast, watch};
 use tributary_protocol::block::L2BlockRef;
 
@@ -70,6 +75,8 @@ struct Shared {
     settled: Mutex<Settled>,
     arrivals: watch::Sender<u64>,
     quarantine: Quarantine,
+    /// Started by the first transaction.
+    ingest: OnceLock<Ingest>,
     /// Acknowledged transactions of abandoned blocks that no block holds again yet.
     owed: Mutex<HashSet<B256>>,
 }
@@ -96,6 +103,7 @@ impl Pool {
                 settled: Mutex::new(settled),
                 arrivals: watch::Sender::default(),
                 quarantine: Quarantine::default(),
+                ingest: OnceLock::new(),
                 owed: Mutex::default(),
                 limits,
                 chain,
@@ -114,8 +122,34 @@ impl Pool {
     /// # Errors
     /// Says, in geth's words, why not; nothing has changed then.
     pub fn add_raw(&self, raw: &Bytes) -> Result<B256, PoolError> {
-        let chain_id = self.shared.chain.config().l2_chain_id;
-        self.add(check::recover_raw(raw, chain_id, &self.shared.limits)?)
+        self.add(check::recover_raw(raw, self.chain_id(), &self.shared.limits)?)
+    }
+
+    /// As [`Self::add_raw`], with the work on threads made for it; waits while too much is in line there.
+    ///
+    /// # Errors
+    /// As [`Self::add_raw`].
+    pub async fn submit(&self, raw: Bytes) -> Result<B256, PoolError> {
+        let ingest = self.shared.ingest.get_or_init(Ingest::start);
+        ingest.submit(self.clone(), raw).await
+    }
+
+    fn admit(&self, transaction: WithEncoded<Recovered<OpTxEnvelope>>, answer: ingest::Answer) {
+        let result = self.add(transaction);
+        // Whoever asked may have gone.
+        answer.send(result).ok();
+    }
+
+    fn limits(&self) -> &PoolLimits {
+        &self.shared.limits
+    }
+
+    fn chain_id(&self) -> u64 {
+        self.shared.chain.config().l2_chain_id
+    }
+
+    fn count_refused(&self) {
+        metrics::counter!("pool_transactions_total", "outcome" => "refused").increment(1);
     }
 
     /// Takes a transaction whose sender has been recovered.

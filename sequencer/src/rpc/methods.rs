@@ -6,9 +6,7 @@
 //! `cost` is in units of about ten microseconds of one core, for an ordinary call: the limits count units, not requests.
 
 use super::{
-    Rpc,
-    args::Args,
-    debug,
+    Rpc, debug,
     dispatch::{Read, encode},
     error::Answer,
     eth::{blocks, call, estimate, fees, logs, proof, send, state, transactions},
@@ -19,7 +17,7 @@ use serde_json::value::RawValue;
 use std::{collections::HashMap, sync::LazyLock};
 
 /// A method that gives its transaction to the pool or to the sequencer; the latter gets the request as it came.
-type Send = for<'a> fn(&'a Rpc, &'static str, Option<&'a RawValue>, Args) -> BoxFuture<'a, Answer>;
+type Send = for<'a> fn(&'a Rpc, &'static str, Option<&'a RawValue>) -> BoxFuture<'a, Answer>;
 
 /// Where a method runs.
 #[derive(Clone, Copy)]
@@ -51,7 +49,7 @@ macro_rules! methods {
     (@read $function:path) => { Run::Read(|rpc, args| encode(&$function(rpc, args)?)) };
     (@heavy $function:path) => { Run::Heavy(|rpc, args| encode(&$function(rpc, args)?)) };
     (@send $function:path) => {
-        Run::Send(|rpc, method, params, args| Box::pin($function(rpc, method, params, args)))
+        Run::Send(|rpc, method, params| Box::pin($function(rpc, method, params)))
     };
 }
 

@@ -3,4 +3,5 @@
 mod blocks;
 mod fees;
 mod fixture;
+mod recovery;
 mod refusals;

@@ -5,7 +5,6 @@ use crate::{
     pool::PoolError,
     rpc::{
         Rpc, TransactionTarget,
-        args::Args,
         dispatch::encode,
         error::{Answer, RpcError},
     },
@@ -15,30 +14,18 @@ use core::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-pub(in crate::rpc) async fn send(
-    rpc: &Rpc,
-    method: &str,
-    params: Option<&RawValue>,
-    mut args: Args,
-) -> Answer {
-    let raw: Bytes = args.required()?;
-    args.end()?;
+pub(in crate::rpc) async fn send(rpc: &Rpc, method: &str, params: Option<&RawValue>) -> Answer {
+    let Parameters { raw, .. } = Parameters::parse(params, 1)?;
     match &rpc.shared.target {
-        TransactionTarget::Pool(pool) => encode(&pool.add_raw(&raw)?),
+        TransactionTarget::Pool(pool) => encode(&pool.submit(raw).await?),
         TransactionTarget::Sequencer(sequencer) => sequencer.call(method, params).await,
         TransactionTarget::Nowhere => Err(no_target()),
     }
 }
 
 /// EIP-7966 as geth has it: returns the receipt once a block holds the transaction, or error 4 with the hash after the timeout.
-pub(in crate::rpc) async fn send_sync(
-    rpc: &Rpc,
-    method: &str,
-    params: Option<&RawValue>,
-    mut args: Args,
-) -> Answer {
-    let (raw, timeout): (Bytes, Option<Milliseconds>) = (args.required()?, args.optional()?);
-    args.end()?;
+pub(in crate::rpc) async fn send_sync(rpc: &Rpc, method: &str, params: Option<&RawValue>) -> Answer {
+    let Parameters { raw, timeout } = Parameters::parse(params, 2)?;
     let pool = match &rpc.shared.target {
         TransactionTarget::Pool(pool) => pool,
         TransactionTarget::Sequencer(sequencer) => return sequencer.call(method, params).await,
@@ -52,7 +39,7 @@ pub(in crate::rpc) async fn send_sync(
     // Before it is sent, so that no block is missed.
     let mut heads = rpc.chain().subscribe();
     let hash = alloy::primitives::keccak256(&raw);
-    match pool.add_raw(&raw) {
+    match pool.submit(raw).await {
         Ok(_) | Err(PoolError::AlreadyKnown) => {}
         // Sent again because the first answer was lost: what is included has its receipt.
         Err(_) if rpc.chain().transaction(hash)?.is_some() => {}
@@ -77,6 +64,42 @@ async fn included(
             return Err(RpcError::internal("the chain has stopped"));
         }
     }
+}
+
+/// What both methods take. Read straight from the request's bytes: no tree, and of the transaction no copy but the decoded one.
+struct Parameters {
+    raw: Bytes,
+    timeout: Option<Milliseconds>,
+}
+
+impl Parameters {
+    /// Texts as [`Args`](crate::rpc::args::Args) has them, which the other methods use.
+    fn parse(params: Option<&RawValue>, count_max: usize) -> Result<Self, RpcError> {
+        let values: Vec<&RawValue> = match params.map(RawValue::get) {
+            None | Some("null") => Vec::new(),
+            Some(json) => serde_json::from_str(json).map_err(|_| RpcError::params("non-array args"))?,
+        };
+        let raw =
+            argument(&values, 0)?.ok_or_else(|| RpcError::params("missing value for required argument 0"))?;
+        let timeout = if count_max > 1 {
+            argument(&values, 1)?
+        } else {
+            None
+        };
+        if values.len() > count_max {
+            let text = format!("too many arguments, want at most {count_max}");
+            return Err(RpcError::params(text));
+        }
+        Ok(Self { raw, timeout })
+    }
+}
+
+fn argument<'a, T: Deserialize<'a>>(values: &[&'a RawValue], index: usize) -> Result<Option<T>, RpcError> {
+    let value = values.get(index).map(|value| serde_json::from_str(value.get()));
+    let value = value.transpose();
+    value
+        .map(Option::flatten)
+        .map_err(|error| RpcError::params(format!("invalid argument {index}: {error}")))
 }
 
 /// A quantity, or a plain number as the EIP has it.
