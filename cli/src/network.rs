@@ -119,6 +119,19 @@ impl Network {
         })
     }
 
+    /// The same chain with more accounts in block 0; one that is there already is replaced.
+    pub(crate) fn with_accounts(
+        mut self,
+        accounts: impl IntoIterator<Item = (Address, GenesisAccount)>,
+    ) -> eyre::Result<Self> {
+        let json = self.genesis.as_json().clone().extend_accounts(accounts);
+        self.genesis = Genesis::new(json)?;
+        let block = self.genesis.seal();
+        self.rollup.genesis.l2.hash = block.hash;
+        self.deployment.l2_genesis_hash = block.hash;
+        Ok(self)
+    }
+
     /// Writes the three files into `folder`.
     pub(crate) fn write(&self, folder: &Path) -> eyre::Result<()> {
         let write = |name: &str, text: String| {

@@ -6,6 +6,8 @@ pub(crate) mod batch;
 pub(crate) mod chain;
 mod chart;
 pub(crate) mod cost;
+mod cpu;
 pub(crate) mod derive;
+pub(crate) mod e2e;
 mod encode;
 mod sample;

@@ -83,7 +83,7 @@ pub(crate) fn load_average() -> f64 {
 }
 
 /// The median; of an even number the lower one, so that it is a run that happened.
-fn middle(mut values: Vec<f64>) -> f64 {
+pub(crate) fn middle(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values
         .get(values.len().saturating_sub(1) / 2)

@@ -9,7 +9,7 @@ pub(crate) mod folder;
 pub(crate) mod l1;
 pub(crate) mod ports;
 pub(crate) mod processes;
-mod programs;
+pub(crate) mod programs;
 mod settings_file;
 pub(crate) mod status;
 

@@ -98,6 +98,11 @@ impl Process {
         })
     }
 
+    /// Process id; `None` once the child has been waited for.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Fails if the child has ended, quoting the end of its log.
     pub(crate) fn check_running(&mut self) -> Result<(), ProcessError> {
         let wait = |source| ProcessError::Wait {

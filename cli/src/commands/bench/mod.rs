@@ -1,5 +1,8 @@
 //! `tributary bench`.
 
+mod e2e;
+
+use self::e2e::E2eArgs;
 use super::shared::duration;
 use crate::{
     bench::{
@@ -30,6 +33,7 @@ pub(crate) struct BenchArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Measurement {
     Cost(CostArgs),
+    E2e(E2eArgs),
     Derive(DeriveArgs),
     Batch(BatchArgs),
 }
@@ -130,6 +134,7 @@ pub(crate) async fn run(args: BenchArgs) -> eyre::Result<()> {
     crate::telemetry::init_logs("warn", crate::telemetry::LogFormat::Text)?;
     match args.measurement {
         Measurement::Cost(args) => run_cost(args).await,
+        Measurement::E2e(args) => e2e::run(args).await,
         Measurement::Derive(args) => {
             let report = derive::run(&args.content.chain()?)?;
             tell(args.json, &report.to_string(), &serde_json::to_string(&report)?);
