@@ -40,7 +40,7 @@ use alloy_evm::{
     precompiles::PrecompilesMap,
 };
 use alloy_op_evm::{
-    OpBlockExecutionCtx, OpBlockExecutor, OpEvm, OpEvmFactory, OpTx,
+    OpBlockExecutionCtx, OpBlockExecutor, OpEvm, OpEvmContext, OpEvmFactory, OpTx,
     block::receipt_builder::OpAlloyReceiptBuilder,
 };
 use alloy_primitives::{Address, Bloom, Bytes};
@@ -48,7 +48,7 @@ use core::fmt::Debug;
 use op_alloy_consensus::{L2_TO_L1_MESSAGE_PASSER_ADDRESS, OpReceiptEnvelope, OpTxEnvelope, OpTxType};
 use op_revm::{L1BlockInfo, OpHaltReason};
 use revm::{
-    DatabaseRef,
+    DatabaseRef, Inspector,
     context_interface::{
         JournalTr,
         result::{ExecutionResult, ResultAndState},
@@ -64,18 +64,25 @@ pub trait BlockState: DatabaseRef<Error: core::error::Error + Send + Sync + 'sta
 
 impl<S> BlockState for S where S: DatabaseRef<Error: core::error::Error + Send + Sync + 'static> + Debug {}
 
-type Executor<S> = OpBlockExecutor<
-    OpEvm<State<WrapDatabaseRef<S>>, NoOpInspector, PrecompilesMap, OpTx>,
-    OpAlloyReceiptBuilder,
-    Arc<RollupConfig>,
->;
+/// State within a block: what the block has changed so far, over the state before it.
+pub type OpenState<S> = State<WrapDatabaseRef<S>>;
+
+/// The EVM a block is executed by.
+pub type BlockEvm<S, I = NoOpInspector> = OpEvm<OpenState<S>, I, PrecompilesMap, OpTx>;
+
+/// Watches the EVM while it executes a block.
+pub trait BlockInspector<S: BlockState>: Inspector<OpEvmContext<OpenState<S>>> {}
+
+impl<S: BlockState, I: Inspector<OpEvmContext<OpenState<S>>>> BlockInspector<S> for I {}
+
+type Executor<S, I> = OpBlockExecutor<BlockEvm<S, I>, OpAlloyReceiptBuilder, Arc<RollupConfig>>;
 
 /// A block in the making, on top of `state`.
 ///
 /// It stays on the thread it was made on: revm's call frames share memory through `Rc`. What comes out of it may travel.
 #[expect(missing_debug_implementations, reason = "the EVM inside has none")]
-pub struct BlockBuilder<S: BlockState> {
-    executor: Executor<S>,
+pub struct BlockBuilder<S: BlockState, I = NoOpInspector> {
+    executor: Executor<S, I>,
     /// Roots, bloom and gas are filled in by [`Self::finish`].
     header: Header,
     parent: Sealed<Header>,
@@ -114,6 +121,22 @@ impl<S: BlockState> BlockBuilder<S> {
         attributes: &BlockAttributes,
         state: S,
     ) -> Result<Self, ExecuteError> {
+        Self::inspected(config, parent, attributes, state, NoOpInspector)
+    }
+}
+
+impl<S: BlockState, I: BlockInspector<S>> BlockBuilder<S, I> {
+    /// As [`BlockBuilder::new`], with an inspector that sees the transactions [`Self::inspect`] executes, and no others.
+    ///
+    /// # Errors
+    /// As [`BlockBuilder::new`].
+    pub fn inspected(
+        config: &RollupConfig,
+        parent: &Sealed<Header>,
+        attributes: &BlockAttributes,
+        state: S,
+        inspector: I,
+    ) -> Result<Self, ExecuteError> {
         let header = next_header(config, parent, attributes)?;
         let mut state = State::builder()
             .with_database_ref(state)
@@ -121,7 +144,8 @@ impl<S: BlockState> BlockBuilder<S> {
             .build();
         state.block_hashes.insert(parent.number, parent.hash());
 
-        let evm = OpEvmFactory::<OpTx>::default().create_evm(state, evm_env(config, &header));
+        let env = evm_env(config, &header);
+        let evm = OpEvmFactory::<OpTx>::default().create_evm_with_inspector(state, env, inspector);
         let context = OpBlockExecutionCtx {
             parent_hash: parent.hash(),
             parent_beacon_block_root: header.parent_beacon_block_root,
@@ -137,6 +161,7 @@ impl<S: BlockState> BlockBuilder<S> {
         executor
             .apply_pre_execution_changes()
             .map_err(FatalError::Execution)?;
+        executor.evm.set_inspector_enabled(false);
         Ok(Self {
             executor,
             header,
@@ -165,7 +190,30 @@ impl<S: BlockState> BlockBuilder<S> {
         if self.poisoned {
             return Err(FatalError::Poisoned.into());
         }
-        let result = self.try_execute(&tx);
+        let result = self.try_execute(&tx, |_, _| ());
+        self.settle(tx, result).map(|(result, ())| result)
+    }
+
+    /// Executes a transaction under the inspector and takes it into the block. `look` is shown the EVM, with the state as it was
+    /// before the transaction, and what the transaction did to it.
+    ///
+    /// # Errors
+    /// As [`Self::execute`]; `look` is not called then.
+    pub fn inspect<T>(
+        &mut self,
+        tx: RecoveredTx,
+        look: impl FnOnce(&mut BlockEvm<S, I>, &ResultAndState<OpHaltReason>) -> T,
+    ) -> Result<(TxResult, T), TxError> {
+        if self.poisoned {
+            return Err(FatalError::Poisoned.into());
+        }
+        self.executor.evm.set_inspector_enabled(true);
+        let result = self.try_execute(&tx, look);
+        self.executor.evm.set_inspector_enabled(false);
+        self.settle(tx, result)
+    }
+
+    fn settle<T>(&mut self, tx: RecoveredTx, result: Result<T, TxError>) -> Result<T, TxError> {
         match &result {
             Ok(_) => {
                 let (tx, sender) = tx.1.into_parts();
@@ -178,13 +226,18 @@ impl<S: BlockState> BlockBuilder<S> {
         result
     }
 
-    fn try_execute(&mut self, tx: &RecoveredTx) -> Result<TxResult, TxError> {
+    fn try_execute<T>(
+        &mut self,
+        tx: &RecoveredTx,
+        look: impl FnOnce(&mut BlockEvm<S, I>, &ResultAndState<OpHaltReason>) -> T,
+    ) -> Result<(TxResult, T), TxError> {
         // Types alloy knows and this chain does not; revm would wave a type it does not know through its checks.
         if tx.1.tx_type() == OpTxType::PostExec {
             let transaction_type = tx.1.ty();
             return Err(InvalidTransaction::UnsupportedType { transaction_type }.into());
         }
         let executed = self.executor.execute_transaction_without_commit(tx)?;
+        let seen = look(&mut self.executor.evm, executed.result());
         let ResultAndState { result, state } = executed.result().clone();
         let gas_used = self
             .executor
@@ -197,7 +250,7 @@ impl<S: BlockState> BlockBuilder<S> {
             .last()
             .expect("a committed transaction has a receipt")
             .clone();
-        Ok(summary(receipt, gas_used, result, state))
+        Ok((summary(receipt, gas_used, result, state), seen))
     }
 
     /// Empties the journal and has the fee parameters read anew, whatever the EVM did about them itself.
@@ -253,6 +306,12 @@ impl<S: BlockState> BlockBuilder<S> {
     #[must_use]
     pub fn pending_state(&self) -> &State<WrapDatabaseRef<S>> {
         self.executor.evm.components().0
+    }
+
+    /// The state as of the last transaction, for running on it what will not be in the block.
+    #[must_use]
+    pub fn into_state(self) -> OpenState<S> {
+        self.executor.evm.finish().0
     }
 
     /// Seals the block: computes the state root with nodes from `reader` and assembles the header.

@@ -17,7 +17,7 @@ mod header;
 #[cfg(test)]
 mod tests;
 
-pub use builder::{BlockBuilder, BlockState, TxResult};
+pub use builder::{BlockBuilder, BlockEvm, BlockInspector, BlockState, OpenState, TxResult};
 pub use env::{evm_env, next_evm_env};
 pub use error::{ExecuteError, FatalError, InvalidTransaction, TxError};
 pub use header::{FeeParameters, FeeParametersError, HeaderError, extra_data, next_base_fee, next_header};

@@ -8,6 +8,7 @@ use super::{
 };
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// A method that only computes or reads, its answer written as JSON.
 pub(super) type Read = fn(&Rpc, Args) -> Answer;
@@ -22,6 +23,7 @@ pub(super) async fn call(rpc: &Rpc, method: &str, params: Option<&RawValue>) -> 
         Run::Quick(run) => run(rpc, Args::parse(params)?),
         Run::Read(run) => read(rpc, Args::parse(params)?, run).await,
         Run::Heavy(run) => heavy(rpc, Args::parse(params)?, run).await,
+        Run::Trace(run) => trace(rpc, Args::parse(params)?, run).await,
     }
 }
 
@@ -36,8 +38,22 @@ async fn read(rpc: &Rpc, args: Args, method: Read) -> Answer {
 /// May take a core for a while: as [`read`], and only so many at a time.
 async fn heavy(rpc: &Rpc, args: Args, method: Read) -> Answer {
     let permit = rpc.shared.heavy.clone().acquire_owned().await;
+    on_a_core(rpc, args, method, permit.map_err(RpcError::internal)?).await
+}
+
+/// As [`heavy`], for what executes whole blocks and writes down what they did.
+async fn trace(rpc: &Rpc, args: Args, method: Read) -> Answer {
+    let permit = rpc.shared.traces.enter().await?;
+    on_a_core(rpc, args, method, permit).await
+}
+
+async fn on_a_core(
+    rpc: &Rpc,
+    args: Args,
+    method: Read,
     // Held by the work itself: a client that hangs up does not free the core.
-    let permit = permit.map_err(RpcError::internal)?;
+    permit: OwnedSemaphorePermit,
+) -> Answer {
     let rpc = rpc.clone();
     tokio::task::spawn_blocking(move || {
         let answer = method(&rpc, args);

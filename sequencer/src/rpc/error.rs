@@ -22,6 +22,8 @@ pub(super) const INTERNAL: i32 = -32603;
 pub(super) const SERVER: i32 = -32000;
 /// The answers of a batch are too long together.
 pub(super) const RESPONSE_TOO_LARGE: i32 = -32003;
+/// A request would take more than this node gives (EIP-1474).
+pub(super) const LIMIT_EXCEEDED: i32 = -32005;
 /// The EVM reverted; `data` is what it returned.
 pub(super) const REVERTED: i32 = 3;
 /// A transaction was accepted but not included in time (EIP-7966).

@@ -6,6 +6,7 @@
 use super::{Rpc, block_id::ReadState, error::RpcError};
 use crate::store::StoreError;
 use alloy::{
+    consensus::Header,
     eips::BlockId,
     primitives::{Address, B256, Bytes, U256},
     rpc::types::{BlockOverrides, TransactionRequest, state::StateOverride},
@@ -16,15 +17,17 @@ use alloy_evm::{
     overrides::{StateOverrideError, apply_block_overrides, apply_state_overrides},
     rpc::TryIntoTxEnv,
 };
-use alloy_op_evm::{OpEvmFactory, OpTx, OpTxError};
+use alloy_op_evm::{OpEvmContext, OpEvmFactory, OpTx, OpTxError};
 use op_revm::{OpHaltReason, OpSpecId, OpTransaction, OpTransactionError};
 use revm::{
-    Database,
-    context::TxEnv,
+    Database, DatabaseCommit,
+    context::{BlockEnv, TxEnv},
     context_interface::result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction, ResultAndState},
     database::State,
-    database_interface::{WrapDatabaseRef, bal::EvmDatabaseError},
+    database_interface::bal::EvmDatabaseError,
+    inspector::Inspector,
 };
+use tributary_protocol::execute::{OpenState, evm_env};
 
 /// What a run did.
 pub(super) type Outcome = ResultAndState<OpHaltReason>;
@@ -32,7 +35,7 @@ pub(super) type Outcome = ResultAndState<OpHaltReason>;
 /// A state to run calls on. Each run starts from the same state.
 pub(super) struct Simulation {
     env: EvmEnv<OpSpecId>,
-    state: State<WrapDatabaseRef<ReadState>>,
+    state: OpenState<ReadState>,
 }
 
 /// How revm's state says that a read failed.
@@ -71,18 +74,52 @@ impl Simulation {
         state_overrides: Option<StateOverride>,
         block_overrides: Option<BlockOverrides>,
     ) -> Result<Self, RpcError> {
-        let (state, mut env) = rpc.state_and_env(id)?;
-        let mut state = State::builder().with_database_ref(state).build();
-        if let Some(overrides) = block_overrides {
-            apply_block_overrides(overrides, &mut state, &mut env.block_env);
-        }
-        if let Some(overrides) = state_overrides {
-            apply_state_overrides(overrides, &mut state).map_err(override_error)?;
-        }
+        let (state, env) = rpc.state_and_env(id)?;
+        let mut simulation = Self::lenient(env, State::builder().with_database_ref(state).build());
+        simulation.apply(state_overrides, block_overrides)?;
+        Ok(simulation)
+    }
+
+    /// A state within the block with this header.
+    pub(super) fn on(rpc: &Rpc, header: &Header, state: OpenState<ReadState>) -> Self {
+        Self::lenient(evm_env(rpc.chain().config(), header), state)
+    }
+
+    const fn lenient(mut env: EvmEnv<OpSpecId>, state: OpenState<ReadState>) -> Self {
         env.cfg_env.disable_block_gas_limit = true;
         env.cfg_env.disable_eip3607 = true;
         env.cfg_env.disable_nonce_check = true;
-        Ok(Self { env, state })
+        Self { env, state }
+    }
+
+    /// Changes what the calls run in.
+    pub(super) fn apply(
+        &mut self,
+        state_overrides: Option<StateOverride>,
+        block_overrides: Option<BlockOverrides>,
+    ) -> Result<(), RpcError> {
+        if let Some(overrides) = block_overrides {
+            apply_block_overrides(overrides, &mut self.state, &mut self.env.block_env);
+        }
+        if let Some(overrides) = state_overrides {
+            apply_state_overrides(overrides, &mut self.state).map_err(override_error)?;
+        }
+        Ok(())
+    }
+
+    /// What the calls are told about the block.
+    pub(super) const fn block_env(&self) -> &BlockEnv {
+        &self.env.block_env
+    }
+
+    /// The state calls start from.
+    pub(super) const fn state(&mut self) -> &mut OpenState<ReadState> {
+        &mut self.state
+    }
+
+    /// Lets the next call start from where this run ended.
+    pub(super) fn commit(&mut self, outcome: Outcome) {
+        self.state.commit(outcome.state);
     }
 
     /// Gas limit of the block the calls run in.
@@ -127,6 +164,27 @@ impl Simulation {
 
     /// Runs the call.
     pub(super) fn run(&mut self, call: TxEnv) -> Result<Outcome, Refused> {
+        let (transaction, env) = self.prepare(call)?;
+        let caller = transaction.0.base.caller;
+        let mut evm = OpEvmFactory::<OpTx>::default().create_evm(&mut self.state, env);
+        evm.transact_raw(transaction)
+            .map_err(|error| refused(error, caller))
+    }
+
+    /// Runs the call under an inspector.
+    pub(super) fn inspect<'a, I>(&'a mut self, call: TxEnv, inspector: I) -> Result<Outcome, Refused>
+    where
+        I: Inspector<OpEvmContext<&'a mut OpenState<ReadState>>>,
+    {
+        let (transaction, env) = self.prepare(call)?;
+        let caller = transaction.0.base.caller;
+        let factory = OpEvmFactory::<OpTx>::default();
+        let mut evm = factory.create_evm_with_inspector(&mut self.state, env, inspector);
+        evm.transact_raw(transaction)
+            .map_err(|error| refused(error, caller))
+    }
+
+    fn prepare(&mut self, call: TxEnv) -> Result<(OpTx, EvmEnv<OpSpecId>), Refused> {
         let is_free = call.gas_price == 0;
         let mut env = self.env.clone();
         env.cfg_env.disable_base_fee = is_free;
@@ -138,16 +196,13 @@ impl Simulation {
                 return Err(Refused::Other(insufficient(call.caller, balance, call.value)));
             }
         }
-        let caller = call.caller;
         let transaction = OpTx(OpTransaction {
             base: call,
             // Nothing is posted to L1, so nothing is paid for that.
             enveloped_tx: Some(Bytes::new()),
             deposit: Default::default(),
         });
-        let mut evm = OpEvmFactory::<OpTx>::default().create_evm(&mut self.state, env);
-        evm.transact_raw(transaction)
-            .map_err(|error| refused(error, caller))
+        Ok((transaction, env))
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     dispatch::{Read, encode},
     error::Answer,
     eth::{blocks, call, estimate, fees, logs, proof, send, state, transactions},
-    filters, optimism, tools,
+    filters, optimism, tools, tracing,
 };
 use futures::future::BoxFuture;
 use serde_json::value::RawValue;
@@ -28,6 +28,8 @@ pub(super) enum Run {
     Read(Read),
     /// As [`Self::Read`], and only as many at a time as there are cores: it may take one for a while.
     Heavy(Read),
+    /// As [`Self::Heavy`], with bounds of its own: it executes blocks and writes down what they did.
+    Trace(Read),
     /// Takes a transaction.
     Send(Send),
 }
@@ -48,6 +50,7 @@ macro_rules! methods {
     (@quick $function:path) => { Run::Quick(|rpc, args| encode(&$function(rpc, args)?)) };
     (@read $function:path) => { Run::Read(|rpc, args| encode(&$function(rpc, args)?)) };
     (@heavy $function:path) => { Run::Heavy(|rpc, args| encode(&$function(rpc, args)?)) };
+    (@trace $function:path) => { Run::Trace(|rpc, args| encode(&$function(rpc, args)?)) };
     (@send $function:path) => {
         Run::Send(|rpc, method, params| Box::pin($function(rpc, method, params)))
     };
@@ -113,6 +116,20 @@ static METHODS: &[Method] = methods! {
     read 2 "debug_getRawHeader" => debug::raw_header,
     read 5 "debug_getRawReceipts" => debug::raw_receipts,
     read 1 "debug_getRawTransaction" => debug::raw_transaction,
+
+    trace 100 "debug_traceTransaction" => tracing::debug::transaction,
+    trace 500 "debug_traceBlockByNumber" => tracing::debug::block_by_number,
+    trace 500 "debug_traceBlockByHash" => tracing::debug::block_by_hash,
+    trace 100 "debug_traceCall" => tracing::debug::call,
+    trace 500 "trace_block" => tracing::parity::block,
+    trace 100 "trace_transaction" => tracing::parity::transaction,
+    trace 100 "trace_get" => tracing::parity::get,
+    trace 5000 "trace_filter" => tracing::parity::filter,
+    trace 100 "trace_call" => tracing::parity::call,
+    trace 200 "trace_callMany" => tracing::parity::call_many,
+    trace 100 "trace_rawTransaction" => tracing::parity::raw_transaction,
+    trace 100 "trace_replayTransaction" => tracing::parity::replay_transaction,
+    trace 500 "trace_replayBlockTransactions" => tracing::parity::replay_block,
 
     quick 1 "optimism_syncStatus" => optimism::sync_status,
     quick 1 "optimism_rollupConfig" => optimism::rollup_config,

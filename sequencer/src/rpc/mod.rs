@@ -23,6 +23,7 @@ mod optimism;
 mod server;
 mod settings;
 mod tools;
+mod tracing;
 
 pub use self::{
     methods::method_names,
@@ -30,7 +31,7 @@ pub use self::{
     settings::{MetricsText, NodeStatus, RpcSettings, TransactionTarget},
 };
 
-use self::filters::Filters;
+use self::{filters::Filters, tracing::gate::TraceGate};
 use crate::{engine::Chain, health::Health, pool::Pool};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -52,6 +53,7 @@ struct Shared {
     /// Calls, estimates, log scans and proofs at the same time: as many as there are cores, so that they slow each other down
     /// and not the rest of the node.
     heavy: Arc<Semaphore>,
+    traces: TraceGate,
 }
 
 impl core::fmt::Debug for Rpc {
@@ -82,6 +84,7 @@ impl Rpc {
                 health,
                 status,
                 metrics_text,
+                traces: TraceGate::new(&settings),
                 settings,
                 filters: Filters::default(),
                 heavy: Arc::new(Semaphore::new(cores)),

@@ -71,6 +71,18 @@ pub struct RpcSettings {
     pub logs_blocks_max: u64,
     /// Logs `eth_getLogs` returns.
     pub logs_max: usize,
+    /// Traces that run at the same time.
+    pub traces_running_max: usize,
+    /// Traces that wait for one of those to end.
+    pub traces_waiting_max: usize,
+    /// Steps of the EVM one request may record.
+    pub trace_steps_max: u64,
+    /// Bytes of everything one request may record, as JSON.
+    pub trace_bytes_max: u64,
+    /// Blocks `trace_filter` looks at.
+    pub trace_filter_blocks_max: u64,
+    /// Traces `trace_filter` returns.
+    pub trace_filter_results_max: usize,
     /// How long `eth_sendRawTransactionSync` waits if not told.
     pub sync_timeout: Duration,
     /// How long it waits at most.
@@ -83,6 +95,7 @@ pub struct RpcSettings {
 
 impl Default for RpcSettings {
     fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, core::num::NonZero::get);
         Self {
             // A transaction of 512 KiB is a little over 1 MiB in hex.
             body_bytes_max: 2 << 20,
@@ -93,6 +106,15 @@ impl Default for RpcSettings {
             call_gas_max: 50_000_000,
             logs_blocks_max: 2_000,
             logs_max: 10_000,
+            // One core is left to the rest of the node, if there is more than one.
+            traces_running_max: cores.saturating_sub(1).max(1),
+            traces_waiting_max: 64,
+            // A transaction of 10 million gas takes about half a million steps.
+            trace_steps_max: 1_000_000,
+            trace_bytes_max: 256 << 20,
+            // As reth.
+            trace_filter_blocks_max: 100,
+            trace_filter_results_max: 10_000,
             // Both as geth.
             sync_timeout: Duration::from_secs(20),
             sync_timeout_max: Duration::from_secs(60),

@@ -12,6 +12,7 @@ mod rollup;
 #[path = "../support/server.rs"]
 mod server;
 mod signing;
+mod tracing;
 mod transactions;
 mod wire;
 

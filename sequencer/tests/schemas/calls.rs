@@ -1,7 +1,7 @@
 //! One or more calls of every method. A method's every shape of answer should be among them: found and not found, old and new types of
 //! transaction, empty and full.
 
-use crate::node::Facts;
+use crate::{node::Facts, tracing};
 use serde_json::{Value, json};
 
 /// One call and, where the Execution APIs have another idea of it, the schema its answer follows instead.
@@ -32,6 +32,7 @@ pub(crate) fn calls(facts: &Facts) -> Vec<Call> {
         schema: instead(method, &params, facts),
         params,
     })
+    .chain(tracing::calls(facts))
     .collect()
 }
 

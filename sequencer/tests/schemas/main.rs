@@ -15,6 +15,7 @@ mod calls;
 mod chain;
 mod node;
 mod rules;
+mod tracing;
 
 use node::RunningNode;
 use rules::Rules;

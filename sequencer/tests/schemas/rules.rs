@@ -7,6 +7,9 @@ use std::{collections::BTreeMap, path::Path};
 /// Where the Execution APIs' compiled schemas are looked for, beside the workspace; `TRIBUTARY_RPC_SCHEMAS` names another place.
 const EXECUTION_APIS: &str = "../../shared/data/execution-apis-schemas.json";
 
+/// Schemas of what the Execution APIs do not have.
+const OWN: [&str; 2] = ["testdata/rpc-schemas.json", "testdata/trace-schemas.json"];
+
 /// Where a schema is not used as it is published.
 struct Amendment {
     /// JSON pointer into the schemas; created if it is not there.
@@ -162,10 +165,12 @@ impl Rules {
             assert!(!amendment.reason.is_empty());
             put(&mut schemas, amendment.at, (amendment.to)());
         }
-        let own = std::fs::read_to_string(here.join("testdata/rpc-schemas.json")).unwrap();
-        let own: Value = serde_json::from_str(&own).unwrap();
+        let own = OWN.map(|name| -> Value {
+            let text = std::fs::read_to_string(here.join(name)).unwrap();
+            serde_json::from_str(&text).unwrap()
+        });
         let mut results = BTreeMap::new();
-        for (name, method) in own["methods"].as_object().unwrap() {
+        for (name, method) in own.iter().flat_map(|own| own["methods"].as_object().unwrap()) {
             results.insert(name.clone(), method["result"].clone());
         }
         for (name, method) in schemas["methods"].as_object().unwrap() {
@@ -176,7 +181,10 @@ impl Rules {
             );
         }
         let mut components = schemas["components"].take();
-        for (name, schema) in own["components"]["schemas"].as_object().unwrap() {
+        let own = own
+            .iter()
+            .flat_map(|own| own["components"]["schemas"].as_object().unwrap());
+        for (name, schema) in own {
             components["schemas"][name] = schema.clone();
         }
         Some(Self { components, results })

@@ -152,6 +152,16 @@ impl Server {
         (status, serde_json::from_str(&text).unwrap_or(Value::Null))
     }
 
+    /// The answer to a POST as it came, for what no JSON reader would take.
+    pub(crate) async fn text(&self, body: &str) -> String {
+        let request = self
+            .client
+            .post(&self.url)
+            .header("content-type", "application/json");
+        let response = request.body(body.to_owned()).send().await.unwrap();
+        response.text().await.unwrap()
+    }
+
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
         let response = self
             .client
