@@ -20,7 +20,21 @@ build: setup ## Build the tributary binary
 run: build ## Start the devnet: L1, contracts, DA, sequencer, batcher, proposer, follower, indexer
 	target/release/tributary devnet
 
+clients-setup: setup tests/clients/node_modules/.package-lock.json tests/clients/.venv/installed ## Install the clients of tests/clients: viem and ethers from npm, web3.py from PyPI
+
+tests/clients/node_modules/.package-lock.json: tests/clients/package-lock.json
+	cd tests/clients && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
+
+tests/clients/.venv/installed: tests/clients/requirements.txt
+	python3 -m venv tests/clients/.venv
+	tests/clients/.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement tests/clients/requirements.txt
+	touch $@
+
+clients: clients-setup ## cast, forge script, viem, ethers, web3.py and alloy, as they are, against a fresh devnet
+	tests/clients/run
+
 test: setup ## All tests (what needs an absent system package is skipped by name)
+	@$(MAKE) --no-print-directory clients-setup || echo "the clients could not be installed: their tests are skipped by name"
 	cargo test --workspace --no-fail-fast
 	cd contracts && ./forge test
 
@@ -40,8 +54,8 @@ audit: ## The advisory database as well (needs a network that reaches it)
 contracts: setup ## Rebuild the contract artifacts from the sources
 	cd contracts && ./build
 
-contracts-check: setup ## Fail if the committed artifacts differ from the sources
-	cd contracts && ./build --check
+contracts-check: setup ## Fail if the committed artifacts differ from the sources, or the preinstalls from their packages
+	cd contracts && ./build --check && ./preinstalls --check
 
 oracle: ## kona derives and executes 500 random histories and must agree with ours (tests/oracle/run 50 is the short form)
 	tests/oracle/run 500
@@ -67,4 +81,4 @@ bench-derive: build ## Blocks and megabytes a second of derivation, with and wit
 bench-batch: ## Bytes and CPU of batches, beside kona's encoder on the same blocks (docs/benchmarks.md)
 	tests/oracle/encoder/run
 
-.PHONY: help check-tools setup build run test lint docs deny audit contracts contracts-check oracle fuzz opstack mutants riscv bench-cost bench-derive bench-batch
+.PHONY: help check-tools setup build run clients-setup clients test lint docs deny audit contracts contracts-check oracle fuzz opstack mutants riscv bench-cost bench-derive bench-batch

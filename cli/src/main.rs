@@ -12,6 +12,7 @@ mod devnet;
 mod health;
 mod keys;
 mod network;
+mod preinstalls;
 mod settings;
 mod telemetry;
 

@@ -9,10 +9,11 @@
 use crate::{
     artifacts::{self, Artifact},
     keys::DEV_ACCOUNTS,
+    preinstalls::preinstalls,
 };
 use alloy::{
     genesis::GenesisAccount,
-    primitives::{Address, B256, Bytes, U256, bytes, keccak256},
+    primitives::{Address, B256, Bytes, U256, keccak256},
 };
 use eyre::{Context, bail};
 use serde::{Deserialize, Serialize};
@@ -38,11 +39,6 @@ const DEVELOPMENT_L1S: [u64; 3] = [900, 1337, 31337];
 
 /// Wei each development account starts with: 10,000 ETH.
 const DEVELOPMENT_FUNDS: u128 = 10_000 * 1_000_000_000_000_000_000;
-
-/// Runtime code of the deterministic deployer, as on every other chain.
-const CREATE2_DEPLOYER_CODE: Bytes = bytes!(
-    "7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf3"
-);
 
 /// EIP-1559 of the OP Stack: a sixth of the limit is the target, and the base fee moves by 1/250 a block.
 const FEES: ChainOpConfig = ChainOpConfig {
@@ -179,6 +175,7 @@ fn genesis_of(rollup: &RollupConfig, owner: Address) -> eyre::Result<Genesis> {
         min_base_fee: system.min_base_fee,
         jovian_time: rollup.jovian_time,
         alloc: alloc(
+            rollup.l2_chain_id,
             owner,
             rollup.jovian_time == Some(0),
             DEVELOPMENT_L1S.contains(&rollup.l1_chain_id),
@@ -246,7 +243,12 @@ pub(crate) fn batch_inbox(l2_chain_id: u64) -> Address {
 }
 
 /// Contracts of block 0, and funded accounts on a development chain. `owner` administers the attribution registry and takes fees.
-fn alloc(owner: Address, jovian: bool, development: bool) -> BTreeMap<Address, GenesisAccount> {
+fn alloc(
+    chain_id: u64,
+    owner: Address,
+    jovian: bool,
+    development: bool,
+) -> BTreeMap<Address, GenesisAccount> {
     let contract = |code: Bytes| {
         GenesisAccount::default()
             .with_nonce(Some(1))
@@ -271,8 +273,8 @@ fn alloc(owner: Address, jovian: bool, development: bool) -> BTreeMap<Address, G
             contracts::ATTRIBUTION_LEDGER,
             predeploy(artifacts::attribution_ledger()),
         ),
-        (contracts::CREATE2_DEPLOYER, contract(CREATE2_DEPLOYER_CODE)),
     ]);
+    alloc.extend(preinstalls(chain_id).map(|(address, code)| (address, contract(code))));
     alloc.extend(contracts::FEE_VAULTS.map(|address| (address, vault.clone())));
     if development {
         let funded = GenesisAccount::default().with_balance(U256::from(DEVELOPMENT_FUNDS));

@@ -41,8 +41,6 @@ pub const OPERATOR_FEE_VAULT: Address = address!("420000000000000000000000000000
 pub const ATTRIBUTION_REGISTRY: Address = address!("7A00000000000000000000000000000000000001");
 /// Inferences, and who is owed what for them.
 pub const ATTRIBUTION_LEDGER: Address = address!("7A00000000000000000000000000000000000002");
-/// Deterministic deployer that tools expect on every chain. Not ours; genesis carries its well-known code.
-pub const CREATE2_DEPLOYER: Address = address!("4e59b44847b379578588920cA78FbF26c0B4956C");
 
 /// All four fee vaults: the same code at each.
 pub const FEE_VAULTS: [Address; 4] = [
