@@ -6,7 +6,8 @@ use alloy_trie::KECCAK_EMPTY;
 use revm::database::{BundleAccount, BundleState};
 
 /// Net changes of a block: what was changed back, or created and destroyed within it, is not there.
-pub(super) fn state_changes(bundle: &BundleState) -> StateChanges {
+#[must_use]
+pub fn state_changes(bundle: &BundleState) -> StateChanges {
     let mut changes = StateChanges::default();
     for (&address, account) in &bundle.state {
         if account.is_info_changed() {

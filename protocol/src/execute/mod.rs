@@ -18,6 +18,7 @@ mod header;
 mod tests;
 
 pub use builder::{BlockBuilder, BlockEvm, BlockInspector, BlockState, OpenState, TxResult};
+pub use changes::state_changes;
 pub use env::{evm_env, next_evm_env};
 pub use error::{ExecuteError, FatalError, InvalidTransaction, TxError};
 pub use header::{FeeParameters, FeeParametersError, HeaderError, extra_data, next_base_fee, next_header};

@@ -39,9 +39,9 @@ pub(super) struct Simulation {
 }
 
 /// How revm's state says that a read failed.
-type Failed = EvmDatabaseError<StoreError>;
+pub(super) type Failed = EvmDatabaseError<StoreError>;
 
-fn failed(error: Failed) -> RpcError {
+pub(super) fn failed(error: Failed) -> RpcError {
     match error {
         EvmDatabaseError::Database(error) => error.into(),
         EvmDatabaseError::Bal(error) => RpcError::internal(error),
@@ -216,7 +216,7 @@ pub(super) fn output(result: ExecutionResult<OpHaltReason>) -> Result<Bytes, Rpc
 }
 
 /// What Solidity put into a revert, in words.
-fn revert_reason(output: &[u8]) -> Option<String> {
+pub(super) fn revert_reason(output: &[u8]) -> Option<String> {
     if let Ok(revert) = Revert::abi_decode(output) {
         return Some(revert.reason);
     }
@@ -272,7 +272,7 @@ pub(super) fn insufficient(address: Address, have: U256, want: U256) -> RpcError
     ))
 }
 
-fn override_error(error: StateOverrideError<Failed>) -> RpcError {
+pub(super) fn override_error(error: StateOverrideError<Failed>) -> RpcError {
     match error {
         StateOverrideError::Database(error) => failed(error),
         StateOverrideError::BothStateAndStateDiff(address) => {

@@ -10,7 +10,7 @@ use super::{
     dispatch::{Read, encode},
     error::Answer,
     eth::{blocks, call, estimate, fees, logs, proof, send, state, transactions},
-    filters, optimism, tools, tracing,
+    filters, optimism, simulate, tools, tracing,
 };
 use futures::future::BoxFuture;
 use serde_json::value::RawValue;
@@ -76,6 +76,7 @@ static METHODS: &[Method] = methods! {
     heavy 10 "eth_call" => call::call,
     heavy 30 "eth_estimateGas" => estimate::estimate,
     heavy 20 "eth_createAccessList" => call::create_access_list,
+    heavy 100 "eth_simulateV1" => simulate::simulate,
 
     send 5 "eth_sendRawTransaction" => send::send,
     send 5 "eth_sendRawTransactionSync" => send::send_sync,
@@ -130,6 +131,19 @@ static METHODS: &[Method] = methods! {
     trace 100 "trace_rawTransaction" => tracing::parity::raw_transaction,
     trace 100 "trace_replayTransaction" => tracing::parity::replay_transaction,
     trace 500 "trace_replayBlockTransactions" => tracing::parity::replay_block,
+
+    quick 1 "ots_getApiLevel" => tracing::otterscan::api_level,
+    quick 1 "ots_hasCode" => tracing::otterscan::has_code,
+    trace 100 "ots_getInternalOperations" => tracing::otterscan::internal_operations,
+    trace 100 "ots_getTransactionError" => tracing::otterscan::transaction_error,
+    trace 100 "ots_traceTransaction" => tracing::otterscan::trace_transaction,
+    read 20 "ots_getBlockDetails" => tracing::otterscan::block_details,
+    read 20 "ots_getBlockDetailsByHash" => tracing::otterscan::block_details_by_hash,
+    read 20 "ots_getBlockTransactions" => tracing::otterscan::block_transactions,
+    heavy 1000 "ots_searchTransactionsBefore" => tracing::otterscan::search_before,
+    heavy 1000 "ots_searchTransactionsAfter" => tracing::otterscan::search_after,
+    heavy 10 "ots_getTransactionBySenderAndNonce" => tracing::otterscan::by_sender_and_nonce,
+    trace 500 "ots_getContractCreator" => tracing::otterscan::contract_creator,
 
     quick 1 "optimism_syncStatus" => optimism::sync_status,
     quick 1 "optimism_rollupConfig" => optimism::rollup_config,

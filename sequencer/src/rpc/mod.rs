@@ -22,6 +22,7 @@ mod methods;
 mod optimism;
 mod server;
 mod settings;
+mod simulate;
 mod tools;
 mod tracing;
 

@@ -83,6 +83,8 @@ pub struct RpcSettings {
     pub trace_filter_blocks_max: u64,
     /// Traces `trace_filter` returns.
     pub trace_filter_results_max: usize,
+    /// Blocks one `ots_searchTransactions*` looks at.
+    pub search_blocks_max: u64,
     /// How long `eth_sendRawTransactionSync` waits if not told.
     pub sync_timeout: Duration,
     /// How long it waits at most.
@@ -115,6 +117,8 @@ impl Default for RpcSettings {
             // As reth.
             trace_filter_blocks_max: 100,
             trace_filter_results_max: 10_000,
+            // About a second of one core.
+            search_blocks_max: 10_000,
             // Both as geth.
             sync_timeout: Duration::from_secs(20),
             sync_timeout_max: Duration::from_secs(60),

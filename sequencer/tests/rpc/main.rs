@@ -7,11 +7,13 @@
 #[path = "../support/chain.rs"]
 mod chain;
 mod contracts;
+mod otterscan;
 mod reorg;
 mod rollup;
 #[path = "../support/server.rs"]
 mod server;
 mod signing;
+mod simulate;
 mod tracing;
 mod transactions;
 mod wire;

@@ -134,6 +134,11 @@ const AMENDMENTS: &[Amendment] = &[
         reason: STRICT,
     },
     Amendment {
+        at: "/components/schemas/Block/properties/calls",
+        to: || json!({"$ref": "#/components/schemas/CallResults"}),
+        reason: "a simulated block is published as a block and its calls, which the closed block below would refuse",
+    },
+    Amendment {
         at: "/components/schemas/Block/additionalProperties",
         to: closed,
         reason: STRICT,

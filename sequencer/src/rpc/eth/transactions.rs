@@ -95,6 +95,6 @@ pub(in crate::rpc) fn block_receipts(
     Ok(block.map(|block| convert::receipts(&block, spec(rpc, &block))))
 }
 
-fn spec(rpc: &Rpc, block: &StoredBlock) -> op_revm::OpSpecId {
+pub(in crate::rpc) fn spec(rpc: &Rpc, block: &StoredBlock) -> op_revm::OpSpecId {
     evm_env(rpc.chain().config(), &block.block.header).cfg_env.spec
 }

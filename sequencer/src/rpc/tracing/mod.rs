@@ -1,4 +1,4 @@
-//! What transactions did inside: geth's `debug_trace*`, Parity's `trace_*`.
+//! What transactions did inside: geth's `debug_trace*`, Parity's `trace_*`, Otterscan's `ots_*`.
 //!
 //! ```text
 //!  hash or number -> StoredBlock + state of its parent -> replay (the executor that sealed it) -> inspector -> JSON
@@ -11,6 +11,8 @@
 mod budget;
 pub(super) mod debug;
 pub(super) mod gate;
+pub(super) mod otterscan;
 pub(super) mod parity;
 mod replay;
 mod root;
+mod search;
