@@ -1,7 +1,7 @@
 //! How long a block's commit and a read of state take on the store, at the head and in history.
 //!
 //! `cargo run --release -p tributary-sequencer --example store_speed -- [blocks] [changes per block]`: made-up blocks, each changing
-//! that many accounts, slots and trie nodes at random. Prints microseconds; the figures in `docs/decisions` come from here.
+//! that many accounts and as many slots at random. Prints microseconds; the figures in `docs/decisions` come from here.
 
 use std::{sync::Arc, time::Instant};
 
@@ -9,13 +9,12 @@ use std::{sync::Arc, time::Instant};
 mod support;
 
 use alloy::primitives::{Address, U256, keccak256};
-use alloy_trie::Nibbles;
-use support::{Changes, genesis, make_block, node};
+use support::{Changes, genesis};
 use tributary_protocol::{
     block::L2BlockNumber,
-    state::{Account, StateChanges, TrieChanges},
+    state::{Account, StateChanges},
 };
-use tributary_sequencer::store::{ChainWriter, FjallStore};
+use tributary_sequencer::store::{ChainWriter, FjallStore, StoreSettings};
 
 /// Accounts the blocks choose from.
 const POPULATION: u64 = 1_000_000;
@@ -26,19 +25,32 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let blocks = arguments.next().transpose()?.unwrap_or(100);
     let changes = arguments.next().transpose()?.unwrap_or(5_000);
     let folder = tempfile::tempdir()?;
-    let (outcome, reference) = genesis();
+    let (outcome, mut state) = genesis();
     let store = Arc::new(FjallStore::open(folder.path())?);
-    let mut writer = ChainWriter::open(store, 901, &outcome, reference, 100_000)?;
+    let settings = StoreSettings::default();
+    let mut writer = ChainWriter::open(store, 901, &outcome, state.reference, settings)?;
 
-    let mut commits = Vec::new();
+    let (mut roots, mut commits, mut flushes) = (Vec::new(), Vec::new(), Vec::new());
     for number in 1..=blocks {
-        let (mut outcome, reference) = make_block(&writer.heads().unsafe_head, number, &Changes::default());
-        fill(&mut outcome.changes, &mut outcome.trie, number, changes);
+        let view = writer.reader()?.state_at(state.reference.number)?;
+        let (mut outcome, next) = state.next(number, &Changes::default());
+        fill(&mut outcome.changes, number, changes);
         let started = Instant::now();
-        writer.commit(&outcome, reference)?;
+        outcome.trie = view.state_trie()?.update(&view, &outcome.changes)?;
+        roots.push(started.elapsed().as_micros());
+        let started = Instant::now();
+        writer.commit(&outcome, next.reference)?;
         commits.push(started.elapsed().as_micros());
+        state = next;
+        if writer.is_flush_due() {
+            let started = Instant::now();
+            writer.flush()?;
+            flushes.push(started.elapsed().as_micros());
+        }
     }
-    report(&format!("commit of {changes} accounts, slots and nodes"), commits);
+    report(&format!("root after {changes} accounts and slots"), roots);
+    report("commit of them", commits);
+    report("flush", flushes);
 
     let reader = writer.reader()?;
     for depth in [0, blocks / 2, blocks - 1] {
@@ -58,7 +70,7 @@ fn account(seed: u64) -> Address {
     Address::from_slice(&keccak256((seed % POPULATION).to_be_bytes())[12..])
 }
 
-fn fill(state: &mut StateChanges, trie: &mut TrieChanges, number: u64, changes: u64) {
+fn fill(state: &mut StateChanges, number: u64, changes: u64) {
     for index in 0..changes {
         let seed = number
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -69,18 +81,16 @@ fn fill(state: &mut StateChanges, trie: &mut TrieChanges, number: u64, changes: 
             ..Account::default()
         };
         state.accounts.insert(address, Some(value));
-        state
-            .storage
-            .entry(address)
-            .or_default()
-            .insert(U256::from(seed % 16), U256::from(number));
-        let path = Nibbles::unpack(keccak256(address)).slice(..5);
-        trie.accounts.insert(path, Some(node(1, seed)));
+        let slots = state.storage.entry(address).or_default();
+        slots.insert(U256::from(seed % 16), U256::from(number));
     }
 }
 
 #[expect(clippy::print_stdout, reason = "printing is what it is for")]
 fn report(what: &str, mut micros: Vec<u128>) {
+    if micros.is_empty() {
+        return;
+    }
     micros.sort_unstable();
     let at = |share: usize| micros[(micros.len() - 1) * share / 100];
     println!("{what}: median {} us, p99 {} us", at(50), at(99));

@@ -3,7 +3,7 @@
 use crate::{
     builder::BuilderSettings,
     clock::Clock,
-    engine::EngineSettings,
+    engine::StoreSettings,
     pool::PoolLimits,
     rpc::{MetricsText, RpcSettings},
     store::Store,
@@ -36,7 +36,7 @@ pub struct NodeConfig {
     /// Building, if sequencing.
     pub builder: BuilderSettings,
     /// The store.
-    pub engine: EngineSettings,
+    pub engine: StoreSettings,
     /// Limits of the RPC server.
     pub rpc: RpcSettings,
     /// Bounds of the transaction pool.

@@ -8,10 +8,10 @@
 use crate::{
     engine::Chain,
     quarantine::Quarantine,
-    store::{StoreError, StoredBlock},
+    store::{BlockChanges, StoreError, StoredBlock},
 };
 use alloy::{
-    consensus::{Sealed, transaction::Recovered},
+    consensus::{Header, Sealed, transaction::Recovered},
     eips::eip2718::{Encodable2718, WithEncoded},
     primitives::B256,
 };
@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tributary_protocol::{
     block::{L2BlockNumber, L2BlockRef},
-    execute::{ExecuteError, HeaderError, attributes_of, execute_recovered},
+    execute::{ExecuteError, ExecutedBlock, HeaderError, attributes_of, execute_open},
 };
 
 /// Why verification stopped. Nothing above the verified head may be posted then.
@@ -35,6 +35,12 @@ pub enum VerifierError {
         sealed: B256,
         /// Hash it executes to.
         executed: B256,
+    },
+    /// A block of ours was committed with other changes than it executes to.
+    #[error("block {number} was committed with changes to the state that executing it does not make")]
+    Changes {
+        /// Number of the block.
+        number: L2BlockNumber,
     },
     /// A block of ours cannot be executed again.
     #[error("block {number} was sealed but does not execute: {source}")]
@@ -60,10 +66,19 @@ pub struct Verifier {
     quarantine: Quarantine,
 }
 
+/// Of blocks with more transactions than this the roots are computed again for one in [`ROOTS_EVERY`] only. They cost as much as executing
+/// does, and follow from what is compared for every block.
+const TRANSACTIONS_WITH_ROOTS_MAX: usize = 256;
+
+/// See [`TRANSACTIONS_WITH_ROOTS_MAX`].
+const ROOTS_EVERY: u64 = 16;
+
 /// What a fresh executor made of a block.
 struct Executed {
     hash: B256,
     receipts: Vec<OpReceiptEnvelope>,
+    /// Whether it changed what the block was committed with.
+    same_changes: bool,
 }
 
 impl Verifier {
@@ -127,7 +142,7 @@ impl Verifier {
             return Ok(true);
         };
         match self.execute(&parent, &block) {
-            Ok(executed) if executed.hash == block.hash => {
+            Ok(executed) if executed.hash == block.hash && executed.same_changes => {
                 self.verified.send_replace(block.reference);
                 Ok(true)
             }
@@ -135,8 +150,12 @@ impl Verifier {
             _ if !self.is_canonical(&block.reference)? => Ok(true),
             Ok(executed) => {
                 self.quarantine.add(suspects(&block, &executed.receipts));
+                let number = block.reference.number;
+                if executed.hash == block.hash {
+                    return Err(VerifierError::Changes { number });
+                }
                 Err(VerifierError::Mismatch {
-                    number: block.reference.number,
+                    number,
                     sealed: block.hash,
                     executed: executed.hash,
                 })
@@ -176,17 +195,52 @@ impl Verifier {
             let recovered = Recovered::new_unchecked(transaction.clone(), *sender);
             Ok(WithEncoded::new(encoded, recovered))
         });
-        let outcome = execute_recovered(config, &header, &attributes, transactions, &state);
-        outcome
-            .map(|outcome| Executed {
-                hash: outcome.hash,
-                receipts: outcome.receipts,
-            })
-            .map_err(|source| VerifierError::Execute {
-                number: block.reference.number,
-                source: Box::new(source),
-            })
+        let failed = |source| VerifierError::Execute {
+            number: block.reference.number,
+            source: Box::new(source),
+        };
+        let executed = execute_open(config, &header, &attributes, transactions, &state).map_err(failed)?;
+        let reader = self.chain.reader();
+        let committed = reader.block_changes(block.reference.number)?.unwrap_or_default();
+        let changes = BlockChanges::new(
+            executed.changes(),
+            |address| state.account(address),
+            |address, slot| state.slot(address, slot),
+        )?;
+        let same_changes = changes == committed;
+        if same_changes && !computes_roots(block) && same_results(&executed, block) {
+            return Ok(Executed {
+                hash: block.hash,
+                receipts: Vec::new(),
+                same_changes,
+            });
+        }
+        let outcome = executed.seal(&state).map_err(failed)?;
+        Ok(Executed {
+            hash: outcome.hash,
+            receipts: outcome.receipts,
+            same_changes,
+        })
     }
+}
+
+fn computes_roots(block: &StoredBlock) -> bool {
+    block.block.body.transactions.len() <= TRANSACTIONS_WITH_ROOTS_MAX
+        || block.reference.number.0.is_multiple_of(ROOTS_EVERY)
+}
+
+/// True if execution came to the block's receipts and to every field of its header that is no root.
+fn same_results(executed: &ExecutedBlock, block: &StoredBlock) -> bool {
+    let sealed = &block.block.header;
+    let header = Header {
+        state_root: sealed.state_root,
+        transactions_root: sealed.transactions_root,
+        receipts_root: sealed.receipts_root,
+        logs_bloom: sealed.logs_bloom,
+        withdrawals_root: sealed.withdrawals_root,
+        ..executed.header().clone()
+    };
+    header == *sealed && executed.receipts() == block.receipts
 }
 
 /// The transaction from which on receipts differ. If all are equal the difference is in the state or the header, and every transaction

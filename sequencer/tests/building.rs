@@ -15,7 +15,11 @@ use std::{future::Future, time::Duration};
 use tributary_protocol::{
     block::{L1BlockNumber, L2BlockNumber},
     execute::BlockOutcome,
-    state::{StateChanges, TrieChanges},
+    state::{
+        StateChanges,
+        memory::MemoryState,
+        trie::{StateTrie, TrieUpdate},
+    },
 };
 use tributary_sequencer::{
     builder::{
@@ -382,6 +386,13 @@ fn what_was_built_is_executed_again_before_it_counts_as_verified() {
     });
 }
 
+fn no_tries() -> TrieUpdate {
+    let changes = StateChanges::default();
+    StateTrie::default()
+        .update(&MemoryState::default(), &changes)
+        .unwrap()
+}
+
 #[test]
 fn a_block_that_does_not_execute_to_itself_is_found() {
     story(async {
@@ -396,7 +407,7 @@ fn a_block_that_does_not_execute_to_itself_is_found() {
             senders: block.senders.clone(),
             receipts: block.receipts.clone(),
             changes: StateChanges::default(),
-            trie: TrieChanges::default(),
+            trie: no_tries(),
         };
         forged.block.header.gas_used += 1;
         forged.hash = forged.block.header.hash_slow();
@@ -423,7 +434,7 @@ async fn forge_block(world: &World, forge: impl FnOnce(&mut BlockOutcome)) {
         senders: block.senders.clone(),
         receipts: block.receipts.clone(),
         changes: StateChanges::default(),
-        trie: TrieChanges::default(),
+        trie: no_tries(),
     };
     forge(&mut forged);
     forged.hash = forged.block.header.hash_slow();

@@ -14,7 +14,7 @@ use tributary_derivation::{
 };
 use tributary_protocol::block::{L1BlockNumber, L2BlockNumber, L2BlockRef};
 use tributary_sequencer::{
-    engine::{Engine, EngineSettings},
+    engine::{Engine, StoreSettings},
     store::{FjallStore, MemoryStore, Store, StoreError},
 };
 
@@ -68,7 +68,7 @@ impl World {
             store,
             self.net.config.clone(),
             &self.net.genesis,
-            EngineSettings::default(),
+            StoreSettings::default(),
         )
         .unwrap()
     }

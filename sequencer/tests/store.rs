@@ -11,13 +11,14 @@ use alloy::primitives::{B256, U256, keccak256};
 use proptest::prelude::*;
 use revm::database_interface::DatabaseRef;
 use std::sync::Arc;
-use support::{Changes, ModelState, address, genesis, make_block, node};
+use support::{Changes, ModelState, address, genesis};
 use tributary_protocol::{
     block::{L1BlockId, L1BlockNumber, L2BlockNumber, L2BlockRef},
-    state::TrieReader,
+    state::trie::{StateTrie, TrieError},
 };
 use tributary_sequencer::store::{
-    ChainReader, ChainWriter, FjallStore, MemoryStore, StateView, Store, StoreError,
+    ChainReader, ChainWriter, Durability, FjallStore, MemoryStore, StateView, Store, StoreError,
+    StoreSettings, Table, WriteBatch,
 };
 
 const CHAIN_ID: u64 = 901;
@@ -28,19 +29,14 @@ enum Move {
     Revert(u64),
     Safe(u64),
     Finalize(u64),
+    Flush,
     Reopen,
 }
 
 fn changes() -> impl Strategy<Value = Changes> {
     let accounts = prop::collection::vec((0u8..6, prop::option::of(0u64..5)), 0..4);
     let slots = prop::collection::vec((0u8..4, 0u8..4, 0u64..3), 0..5);
-    let path = prop::collection::vec(0u8..3, 0..3);
-    let nodes = prop::collection::vec((prop::option::of(0u8..3), path, prop::option::of(0u8..5)), 0..5);
-    (accounts, slots, nodes).prop_map(|(accounts, slots, nodes)| Changes {
-        accounts,
-        slots,
-        nodes,
-    })
+    (accounts, slots).prop_map(|(accounts, slots)| Changes { accounts, slots })
 }
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
@@ -49,14 +45,15 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         2 => (0u64..4).prop_map(Move::Revert),
         1 => (0u64..4).prop_map(Move::Safe),
         1 => (0u64..4).prop_map(Move::Finalize),
+        2 => Just(Move::Flush),
         1 => Just(Move::Reopen),
     ];
     prop::collection::vec(step, 1..40)
 }
 
-/// One entry per canonical block: its reference and the state after it.
+/// One entry per canonical block: the state after it.
 struct Model {
-    blocks: Vec<(L2BlockRef, ModelState)>,
+    blocks: Vec<ModelState>,
     safe: usize,
     finalized: usize,
     /// The highest the head has been.
@@ -64,33 +61,34 @@ struct Model {
 }
 
 fn open(store: &Arc<dyn Store>, history_blocks: u64) -> ChainWriter {
-    let (outcome, reference) = genesis();
-    ChainWriter::open(store.clone(), CHAIN_ID, &outcome, reference, history_blocks)
+    let (outcome, state) = genesis();
+    let settings = StoreSettings {
+        history_blocks,
+        // So small that entries are pushed out.
+        cache_bytes: 1_000,
+        ..StoreSettings::default()
+    };
+    ChainWriter::open(store.clone(), CHAIN_ID, &outcome, state.reference, settings)
         .expect("a folder of this chain opens")
 }
 
 fn play(store: Arc<dyn Store>, moves: &[Move], history_blocks: u64) {
     let mut writer = open(&store, history_blocks);
-    let (outcome, reference) = genesis();
-    let mut state = ModelState::default();
-    state.apply(&outcome);
     let mut model = Model {
-        blocks: vec![(reference, state)],
+        blocks: vec![genesis().1],
         safe: 0,
         finalized: 0,
         longest: 0,
     };
     for (salt, step) in (1..).zip(moves) {
         let held = writer.reader().unwrap();
-        let held_state = model.blocks.last().unwrap().1.clone();
+        let held_state = model.blocks.last().unwrap().clone();
         let head = model.blocks.len() - 1;
         match step {
             Move::Commit(changes) => {
-                let (parent, mut state) = model.blocks.last().unwrap().clone();
-                let (outcome, reference) = make_block(&parent, salt, changes);
-                state.apply(&outcome);
-                writer.commit(&outcome, reference).unwrap();
-                model.blocks.push((reference, state));
+                let (outcome, state) = model.blocks.last().unwrap().next(salt, changes);
+                writer.commit(&outcome, state.reference).unwrap();
+                model.blocks.push(state);
                 model.longest = model.longest.max(model.blocks.len() - 1);
             }
             Move::Revert(count) => {
@@ -109,12 +107,15 @@ fn play(store: Arc<dyn Store>, moves: &[Move], history_blocks: u64) {
                     hash: keccak256(salt.to_be_bytes()),
                     number: L1BlockNumber(salt),
                 };
-                writer.set_safe(model.blocks[model.safe].0, l1).unwrap();
+                writer.set_safe(model.blocks[model.safe].reference, l1).unwrap();
             }
             Move::Finalize(ahead) => {
                 model.finalized = model.safe.min(model.finalized + usize::try_from(*ahead).unwrap());
-                writer.set_finalized(model.blocks[model.finalized].0).unwrap();
+                writer
+                    .set_finalized(model.blocks[model.finalized].reference)
+                    .unwrap();
             }
+            Move::Flush => writer.flush().unwrap(),
             Move::Reopen => {
                 drop(writer);
                 writer = open(&store, history_blocks);
@@ -130,19 +131,23 @@ fn play(store: Arc<dyn Store>, moves: &[Move], history_blocks: u64) {
 
 fn check(reader: &ChainReader, model: &Model, history_blocks: u64) {
     let head = model.blocks.len() - 1;
-    assert_eq!(reader.heads().unsafe_head, model.blocks[head].0);
-    assert_eq!(reader.heads().safe_head, model.blocks[model.safe].0);
-    assert_eq!(reader.heads().finalized_head, model.blocks[model.finalized].0);
+    assert_eq!(reader.heads().unsafe_head, model.blocks[head].reference);
+    assert_eq!(reader.heads().safe_head, model.blocks[model.safe].reference);
+    assert_eq!(
+        reader.heads().finalized_head,
+        model.blocks[model.finalized].reference
+    );
     assert!(reader.history_from().0 <= model.finalized as u64);
-    // Pruning may lag and may never go back, but what is above the window is always kept.
+    // Pruning waits for a flush and may never go back, but what is above the window is always kept.
     assert!(
         reader.history_from().0
             <= u64::try_from(model.longest)
                 .unwrap()
                 .saturating_sub(history_blocks)
     );
-    for (number, (reference, state)) in (0..).zip(&model.blocks) {
+    for (number, state) in (0..).zip(&model.blocks) {
         let number = L2BlockNumber(number);
+        let reference = &state.reference;
         let block = reader.block_by_number(number).unwrap().unwrap();
         assert_eq!(block.reference, *reference);
         assert_eq!(reader.block_number(reference.hash).unwrap(), Some(number));
@@ -163,21 +168,22 @@ fn check(reader: &ChainReader, model: &Model, history_blocks: u64) {
 }
 
 fn assert_state(view: &StateView, model: &ModelState) {
+    let trie = view.state_trie().unwrap();
+    assert_eq!(trie.root(), model.root);
     for seed in 0..6 {
         let address = address(seed);
-        assert_eq!(
-            view.account(address).unwrap(),
-            model.accounts.get(&address).copied()
-        );
+        assert_eq!(view.account(address).unwrap(), model.account(address));
+        let proven = trie.account_proof(view, address).unwrap();
+        let expected = StateTrie::at(model.root).account_proof(&model.memory, address);
+        assert_eq!(proven, expected.unwrap());
         for slot in 0..4 {
             let slot = U256::from(slot);
-            let expected = model.slots.get(&(address, slot)).copied().unwrap_or_default();
+            let expected = model.slot(address, slot);
             assert_eq!(view.storage_ref(address, slot).unwrap(), expected);
+            let proven = trie.storage_proof(view, address, slot).unwrap();
+            let model = StateTrie::at(model.root).storage_proof(&model.memory, address, slot);
+            assert_eq!(proven, model.unwrap());
         }
-    }
-    for ((owner, path), node) in &model.nodes {
-        let found = view.trie_node(*owner, path, keccak256(node)).unwrap();
-        assert_eq!(found.as_ref(), Some(node));
     }
 }
 
@@ -200,19 +206,23 @@ proptest! {
     }
 }
 
-/// Commits `count` plain blocks and returns their references, genesis first.
-fn grow(writer: &mut ChainWriter, count: u64) -> Vec<L2BlockRef> {
-    let mut blocks = vec![writer.heads().unsafe_head];
+/// Commits `count` plain blocks to a new chain and returns the states, genesis first.
+fn grow(writer: &mut ChainWriter, count: u64) -> Vec<ModelState> {
+    let mut states = vec![genesis().1];
     for salt in 0..count {
         let changes = Changes {
             accounts: vec![(1, Some(salt))],
             ..Changes::default()
         };
-        let (outcome, reference) = make_block(blocks.last().unwrap(), salt, &changes);
-        writer.commit(&outcome, reference).unwrap();
-        blocks.push(reference);
+        let (outcome, state) = states.last().unwrap().next(salt, &changes);
+        writer.commit(&outcome, state.reference).unwrap();
+        states.push(state);
     }
-    blocks
+    states
+}
+
+fn references(states: &[ModelState]) -> Vec<L2BlockRef> {
+    states.iter().map(|state| state.reference).collect()
 }
 
 #[test]
@@ -220,7 +230,7 @@ fn a_folder_survives_closing() {
     let folder = tempfile::tempdir().unwrap();
     let blocks = {
         let store: Arc<dyn Store> = Arc::new(FjallStore::open(folder.path()).unwrap());
-        grow(&mut open(&store, 10), 20)
+        references(&grow(&mut open(&store, 10), 20))
     };
     let store: Arc<dyn Store> = Arc::new(FjallStore::open(folder.path()).unwrap());
     let writer = open(&store, 10);
@@ -242,8 +252,9 @@ fn a_folder_in_use_is_refused() {
 fn a_folder_of_another_chain_is_refused_naming_both() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
     open(&store, 10);
-    let (outcome, reference) = genesis();
-    let error = ChainWriter::open(store, 902, &outcome, reference, 10).unwrap_err();
+    let (outcome, state) = genesis();
+    let settings = StoreSettings::default();
+    let error = ChainWriter::open(store, 902, &outcome, state.reference, settings).unwrap_err();
     let text = error.to_string();
     assert!(
         text.contains("chain id 901") && text.contains("chain id 902"),
@@ -256,20 +267,20 @@ fn a_failed_write_changes_nothing() {
     let memory = MemoryStore::default();
     let store: Arc<dyn Store> = Arc::new(memory.clone());
     let mut writer = open(&store, 10);
-    let blocks = grow(&mut writer, 3);
+    let states = grow(&mut writer, 3);
     memory.fail_after(0);
-    let (outcome, reference) = make_block(&blocks[3], 99, &Changes::default());
-    let error = writer.commit(&outcome, reference).unwrap_err();
+    let (outcome, state) = states[3].next(99, &Changes::default());
+    let error = writer.commit(&outcome, state.reference).unwrap_err();
     assert!(matches!(error, StoreError::Injected(_)));
     assert!(!error.is_refusal());
     memory.heal();
     let reopened = open(&store, 10);
-    assert_eq!(reopened.heads().unsafe_head, blocks[3]);
+    assert_eq!(reopened.heads().unsafe_head, states[3].reference);
     assert!(
         reopened
             .reader()
             .unwrap()
-            .block_number(reference.hash)
+            .block_number(state.reference.hash)
             .unwrap()
             .is_none()
     );
@@ -279,20 +290,21 @@ fn a_failed_write_changes_nothing() {
 fn a_block_that_does_not_continue_the_head_is_refused() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
     let mut writer = open(&store, 10);
-    let blocks = grow(&mut writer, 3);
-    let (outcome, reference) = make_block(&blocks[1], 50, &Changes::default());
+    let states = grow(&mut writer, 3);
+    let (outcome, state) = states[1].next(50, &Changes::default());
     assert!(matches!(
-        writer.commit(&outcome, reference),
+        writer.commit(&outcome, state.reference),
         Err(StoreError::NotNext { .. })
     ));
-    assert_eq!(writer.heads().unsafe_head, blocks[3]);
+    assert_eq!(writer.heads().unsafe_head, states[3].reference);
 }
 
 #[test]
 fn heads_stay_in_order_and_on_the_chain() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
     let mut writer = open(&store, 10);
-    let blocks = grow(&mut writer, 5);
+    let states = grow(&mut writer, 5);
+    let blocks = references(&states);
     writer.set_safe(blocks[3], L1BlockId::default()).unwrap();
     assert!(matches!(
         writer.set_finalized(blocks[4]),
@@ -303,9 +315,9 @@ fn heads_stay_in_order_and_on_the_chain() {
         writer.set_safe(blocks[1], L1BlockId::default()),
         Err(StoreError::HeadOrder { .. })
     ));
-    let (_, stranger) = make_block(&blocks[3], 77, &Changes::default());
+    let (_, stranger) = states[3].next(77, &Changes::default());
     assert!(matches!(
-        writer.set_safe(stranger, L1BlockId::default()),
+        writer.set_safe(stranger.reference, L1BlockId::default()),
         Err(StoreError::NotCanonical { .. })
     ));
     assert_eq!(writer.heads().safe_head, blocks[3]);
@@ -315,7 +327,7 @@ fn heads_stay_in_order_and_on_the_chain() {
 fn a_safe_head_moved_back_forgets_what_came_after() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
     let mut writer = open(&store, 10);
-    let blocks = grow(&mut writer, 6);
+    let blocks = references(&grow(&mut writer, 6));
     let l1 = |number| L1BlockId {
         hash: B256::repeat_byte(u8::try_from(number).unwrap()),
         number: L1BlockNumber(number),
@@ -336,15 +348,48 @@ fn a_safe_head_moved_back_forgets_what_came_after() {
 }
 
 #[test]
-fn a_trie_node_that_differs_from_its_parents_word_is_corruption() {
+fn what_was_not_flushed_is_worked_out_again_and_must_lead_to_the_header() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-    let writer = open(&store, 10);
-    let view = writer.reader().unwrap().state_at(L2BlockNumber(0)).unwrap();
-    let path = alloy_trie::Nibbles::from_nibbles([1]);
-    let stored = view.trie_node(None, &path, keccak256(node(3, 0))).unwrap();
-    assert_eq!(stored, Some(node(3, 0)));
-    assert!(matches!(
-        view.trie_node(None, &path, B256::repeat_byte(9)),
-        Err(StoreError::NodeHash { .. })
-    ));
+    let states = grow(&mut open(&store, 10), 3);
+    let key = 2_u64.to_be_bytes();
+    let changes = store.snapshot().get(Table::Changes, &key).unwrap().unwrap();
+    let mut forged = changes.to_vec();
+    // The low byte of the last account's balance.
+    let balance = forged.len() - 33;
+    forged[balance] ^= 1;
+    let mut batch = WriteBatch::default();
+    batch.put(Table::Changes, key, forged);
+    store.write(batch, Durability::Synced).unwrap();
+    let (outcome, genesis) = genesis();
+    let opened = ChainWriter::open(
+        store,
+        CHAIN_ID,
+        &outcome,
+        genesis.reference,
+        StoreSettings::default(),
+    );
+    let Err(StoreError::StateRoot { number, expected, .. }) = opened else {
+        panic!("a block that leads to another state must be found");
+    };
+    assert_eq!((number, expected), (L2BlockNumber(2), states[2].root));
+}
+
+#[test]
+fn a_damaged_node_is_found_by_whoever_needs_it() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    open(&store, 10);
+    let mut batch = WriteBatch::default();
+    batch.put(Table::Nodes, [0, 0], [0x80; 40]);
+    let at_fork = |nibble: u8| store.snapshot().get(Table::Nodes, &[0, nibble]).unwrap();
+    let nibble = (0..16).find(|nibble| at_fork(*nibble).is_some()).unwrap();
+    batch.put(Table::Nodes, [0, nibble], [0x80; 40]);
+    store.write(batch, Durability::Synced).unwrap();
+    let view = open(&store, 10)
+        .reader()
+        .unwrap()
+        .state_at(L2BlockNumber(0))
+        .unwrap();
+    let trie = view.state_trie().unwrap();
+    let error = trie.changes_since(&StateTrie::default(), &view).unwrap_err();
+    assert!(matches!(error, TrieError::WrongNode { .. }), "{error}");
 }

@@ -13,17 +13,23 @@ use std::{
     process::{Command, Stdio},
     sync::Arc,
 };
-use support::{Changes, ModelState, genesis, make_block};
-use tributary_protocol::{block::L2BlockNumber, state::TrieReader};
-use tributary_sequencer::store::{ChainWriter, FjallStore, Store, StoreError, Table, WriteBatch};
+use support::{Changes, ModelState, genesis};
+use tributary_protocol::{block::L2BlockNumber, state::trie::StateTrie};
+use tributary_sequencer::store::{
+    ChainWriter, Durability, FjallStore, Store, StoreError, StoreSettings, Table, WriteBatch,
+};
 
 const CHILD_FOLDER: &str = "TRIBUTARY_TEST_STORE_FOLDER";
 const ROUNDS: u64 = 12;
 
 fn open(folder: &Path) -> Result<ChainWriter, StoreError> {
     let store: Arc<dyn Store> = Arc::new(FjallStore::open(folder)?);
-    let (outcome, reference) = genesis();
-    ChainWriter::open(store, 901, &outcome, reference, 1_000_000)
+    let (outcome, state) = genesis();
+    let settings = StoreSettings {
+        history_blocks: 1_000_000,
+        ..StoreSettings::default()
+    };
+    ChainWriter::open(store, 901, &outcome, state.reference, settings)
 }
 
 /// Changes of block `number`, the same in every run.
@@ -36,16 +42,6 @@ fn changes(number: u64) -> Changes {
         slots: (8..40)
             .map(|shift| (byte(shift) % 8, byte(shift) % 4, number % 5))
             .collect(),
-        nodes: (40..80)
-            .map(|shift| {
-                let path = vec![byte(shift) % 16, byte(shift + 100) % 16];
-                (
-                    (byte(shift) % 2 == 0).then_some(byte(shift) % 4),
-                    path,
-                    (byte(shift) > 60).then_some(byte(shift)),
-                )
-            })
-            .collect(),
     }
 }
 
@@ -57,18 +53,31 @@ fn child_commits_until_killed() {
         return;
     };
     let mut writer = open(Path::new(&folder)).unwrap();
-    loop {
-        let head = writer.heads().unsafe_head;
-        let number = head.number.0 + 1;
-        let (outcome, reference) = make_block(&head, number, &changes(number));
-        writer.commit(&outcome, reference).unwrap();
+    let mut state = model_at(writer.heads().unsafe_head.number.0);
+    for number in state.reference.number.0 + 1.. {
+        let (outcome, next) = state.next(number, &changes(number));
+        writer.commit(&outcome, next.reference).unwrap();
+        state = next;
         writeln!(std::io::stdout(), "committed {number}").unwrap();
         if number.is_multiple_of(17) {
-            let next = make_block(&reference, number + 1, &changes(number + 1));
-            writer.commit(&next.0, next.1).unwrap();
+            let (outcome, next) = state.next(number + 1, &changes(number + 1));
+            writer.commit(&outcome, next.reference).unwrap();
+            if number.is_multiple_of(2) {
+                writer.flush().unwrap();
+            }
             writer.revert_to(L2BlockNumber(number)).unwrap();
         }
+        if number.is_multiple_of(5) {
+            writer.flush().unwrap();
+        }
     }
+}
+
+/// The state after block `number`.
+fn model_at(number: u64) -> ModelState {
+    (1..=number).fold(genesis().1, |state, number| {
+        state.next(number, &changes(number)).1
+    })
 }
 
 #[test]
@@ -109,37 +118,40 @@ fn run_and_kill(folder: &Path, lines: u64) -> u64 {
 /// Every block is there and the state at the head is what its blocks make it.
 fn assert_complete(writer: &ChainWriter, head: u64) {
     let reader = writer.reader().unwrap();
-    let (outcome, mut parent) = genesis();
-    let mut model = ModelState::default();
-    model.apply(&outcome);
+    let mut model = genesis().1;
     for number in 1..=head {
-        let (outcome, reference) = make_block(&parent, number, &changes(number));
+        model = model.next(number, &changes(number)).1;
         let stored = reader.block_by_number(L2BlockNumber(number)).unwrap().unwrap();
-        assert_eq!(stored.reference, reference);
-        model.apply(&outcome);
-        parent = reference;
+        assert_eq!(stored.reference, model.reference);
     }
     let view = reader.state_at(L2BlockNumber(head)).unwrap();
-    for (address, account) in &model.accounts {
+    for (address, account) in model.memory.accounts() {
         assert_eq!(view.account(*address).unwrap(), Some(*account));
     }
-    for ((address, slot), value) in &model.slots {
-        assert_eq!(view.slot(*address, *slot).unwrap(), *value);
+    for (address, slots) in model.memory.storage() {
+        for (slot, value) in slots {
+            assert_eq!(view.slot(*address, *slot).unwrap(), *value);
+        }
     }
-    for ((owner, path), node) in &model.nodes {
-        let found = view.trie_node(*owner, path, keccak256(node)).unwrap();
-        assert_eq!(found.as_ref(), Some(node));
-    }
+    // Reads every node.
+    let trie = view.state_trie().unwrap();
+    assert_eq!(trie.root(), model.root);
+    let nodes = trie.changes_since(&StateTrie::default(), &view).unwrap();
+    assert_eq!(nodes.accounts.len(), model.memory.account_nodes().len());
     assert!(reader.block_by_number(L2BlockNumber(head + 1)).unwrap().is_none());
 }
 
 /// Builds a folder with `blocks` blocks and returns the paths of its journals.
 fn grown_folder(folder: &Path, blocks: u64) -> Vec<std::path::PathBuf> {
     let mut writer = open(folder).unwrap();
+    let mut state = genesis().1;
     for number in 1..=blocks {
-        let head = writer.heads().unsafe_head;
-        let (outcome, reference) = make_block(&head, number, &changes(number));
-        writer.commit(&outcome, reference).unwrap();
+        let (outcome, next) = state.next(number, &changes(number));
+        writer.commit(&outcome, next.reference).unwrap();
+        state = next;
+        if number.is_multiple_of(7) {
+            writer.flush().unwrap();
+        }
     }
     drop(writer);
     let mut journals: Vec<_> = files_below(folder)
@@ -237,7 +249,7 @@ fn a_damaged_table_file_is_never_read_as_something_else() {
     while tables(folder.path()).is_empty() {
         let mut batch = WriteBatch::default();
         batch.put(Table::Codes, keys.to_be_bytes(), noise(keys));
-        store.write(batch).unwrap();
+        store.write(batch, Durability::Synced).unwrap();
         keys += 1;
         assert!(keys < 500, "no table file after half a gigabyte");
     }

@@ -20,7 +20,7 @@ use tributary_sequencer::{
     builder::{BuilderSettings, DaLimits, DaSizes},
     clock::SystemClock,
     config::{NodeConfig, NodeParts},
-    engine::EngineSettings,
+    engine::StoreSettings,
     node::Node,
     pool::PoolLimits,
     rpc::RpcSettings,
@@ -72,7 +72,7 @@ pub(crate) struct NodeArgs {
     #[arg(long, env = "TRIBUTARY_VERIFIER_L1_CONFS", default_value_t = 0)]
     pub(crate) verifier_l1_confs: u64,
     /// Blocks below the head whose state can be read.
-    #[arg(long, env = "TRIBUTARY_HISTORY_BLOCKS", default_value_t = EngineSettings::default().history_blocks)]
+    #[arg(long, env = "TRIBUTARY_HISTORY_BLOCKS", default_value_t = StoreSettings::default().history_blocks)]
     pub(crate) history_blocks: u64,
     /// Bytes of a JSON-RPC request's body.
     #[arg(long, env = "TRIBUTARY_RPC_BODY_BYTES_MAX", default_value_t = RpcSettings::default().body_bytes_max)]
@@ -207,8 +207,9 @@ async fn run(args: NodeArgs, kind: Kind) -> eyre::Result<()> {
         sequencing: kind.sequencing,
         sequencer_rpc: kind.sequencer_rpc,
         builder: kind.builder,
-        engine: EngineSettings {
+        engine: StoreSettings {
             history_blocks: args.history_blocks,
+            ..StoreSettings::default()
         },
         rpc: RpcSettings {
             body_bytes_max: args.rpc_body_bytes_max,

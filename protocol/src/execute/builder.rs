@@ -16,20 +16,12 @@ use super::{
     changes::state_changes,
     env::evm_env,
     error::{ExecuteError, FatalError, InvalidTransaction, TxError},
-    header::{HeaderError, next_header},
+    executed::ExecutedBlock,
+    header::next_header,
 };
-use crate::{
-    attributes::BlockAttributes,
-    block::L2Block,
-    config::RollupConfig,
-    state::{TrieReader, trie},
-};
+use crate::{attributes::BlockAttributes, config::RollupConfig, state::TrieReader};
 use alloc::{sync::Arc, vec::Vec};
-use alloy_consensus::{
-    BlockBody, Header, Sealed, TxReceipt,
-    proofs::{calculate_receipt_root, calculate_transaction_root},
-    transaction::Recovered,
-};
+use alloy_consensus::{Header, Sealed, transaction::Recovered};
 use alloy_eips::{
     Typed2718,
     eip2718::{Encodable2718, WithEncoded},
@@ -43,9 +35,9 @@ use alloy_op_evm::{
     OpBlockExecutionCtx, OpBlockExecutor, OpEvm, OpEvmContext, OpEvmFactory, OpTx,
     block::receipt_builder::OpAlloyReceiptBuilder,
 };
-use alloy_primitives::{Address, Bloom, Bytes};
+use alloy_primitives::{Address, Bytes};
 use core::fmt::Debug;
-use op_alloy_consensus::{L2_TO_L1_MESSAGE_PASSER_ADDRESS, OpReceiptEnvelope, OpTxEnvelope, OpTxType};
+use op_alloy_consensus::{OpReceiptEnvelope, OpTxEnvelope, OpTxType};
 use op_revm::{L1BlockInfo, OpHaltReason};
 use revm::{
     DatabaseRef, Inspector,
@@ -319,49 +311,32 @@ impl<S: BlockState, I: BlockInspector<S>> BlockBuilder<S, I> {
     /// # Errors
     /// [`ExecuteError::Trie`] if the trie cannot be read, [`ExecuteError::Fatal`] if the builder failed before.
     pub fn finish<R: TrieReader>(self, reader: &R) -> Result<BlockOutcome, ExecuteError> {
+        self.close()?.seal(reader)
+    }
+
+    /// Ends execution; what is left needs the trie and no state.
+    ///
+    /// # Errors
+    /// [`ExecuteError::Fatal`] if the builder failed before.
+    pub fn close(self) -> Result<ExecutedBlock, ExecuteError> {
         if self.poisoned {
             return Err(FatalError::Poisoned.into());
         }
         let (evm, executed) = self.executor.finish().map_err(FatalError::Execution)?;
         let (mut state, _) = evm.finish();
         state.merge_transitions(BundleRetention::PlainState);
-        let changes = state_changes(&state.take_bundle());
-        let trie = trie::update(reader, self.parent.state_root, &changes)?;
-
-        let receipts = executed.receipts;
-        let withdrawals_root = match trie.storage_roots.get(&L2_TO_L1_MESSAGE_PASSER_ADDRESS) {
-            Some(root) => *root,
-            // Untouched, so its storage root is the one the parent committed to.
-            None => self.parent.withdrawals_root.ok_or(HeaderError::MissingField {
-                number: self.parent.number,
-                field: "withdrawalsRoot",
-            })?,
-        };
         let header = Header {
-            state_root: trie.state_root,
-            transactions_root: calculate_transaction_root(&self.transactions),
-            receipts_root: calculate_receipt_root(&receipts),
-            logs_bloom: receipts
-                .iter()
-                .fold(Bloom::ZERO, |bloom, receipt| bloom | receipt.bloom()),
             gas_used: executed.gas_used,
             blob_gas_used: Some(executed.blob_gas_used),
-            withdrawals_root: Some(withdrawals_root),
             ..self.header
         };
-        let hash = header.hash_slow();
-        let body = BlockBody {
+        Ok(ExecutedBlock {
+            header,
+            parent: self.parent,
             transactions: self.transactions,
-            ommers: Vec::new(),
-            withdrawals: Some(Default::default()),
-        };
-        Ok(BlockOutcome {
-            block: L2Block { header, body },
-            hash,
             senders: self.senders,
-            receipts,
-            changes,
-            trie: trie.changes,
+            receipts: executed.receipts,
+            changes: state_changes(&state.take_bundle()),
         })
     }
 }

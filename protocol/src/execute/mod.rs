@@ -12,6 +12,7 @@ mod builder;
 mod changes;
 mod env;
 mod error;
+mod executed;
 mod header;
 
 #[cfg(test)]
@@ -21,13 +22,14 @@ pub use builder::{BlockBuilder, BlockEvm, BlockInspector, BlockState, OpenState,
 pub use changes::state_changes;
 pub use env::{evm_env, next_evm_env};
 pub use error::{ExecuteError, FatalError, InvalidTransaction, TxError};
+pub use executed::ExecutedBlock;
 pub use header::{FeeParameters, FeeParametersError, HeaderError, extra_data, next_base_fee, next_header};
 
 use crate::{
     attributes::BlockAttributes,
     block::L2Block,
     config::RollupConfig,
-    state::{StateChanges, TrieChanges, TrieReader},
+    state::{StateChanges, TrieReader, trie::TrieUpdate},
 };
 use alloc::vec::Vec;
 use alloy_consensus::{
@@ -54,8 +56,8 @@ pub struct BlockOutcome {
     pub receipts: Vec<OpReceiptEnvelope>,
     /// Changes to flat state.
     pub changes: StateChanges,
-    /// Changes to the tries.
-    pub trie: TrieChanges,
+    /// The tries before and after.
+    pub trie: TrieUpdate,
 }
 
 /// Executes a block all of whose transactions are in its attributes.
@@ -84,6 +86,20 @@ pub fn execute_recovered<S: BlockState + TrieReader>(
     transactions: impl IntoIterator<Item = Result<RecoveredTx, InvalidTransaction>>,
     state: &S,
 ) -> Result<BlockOutcome, ExecuteError> {
+    execute_open(config, parent, attributes, transactions, state)?.seal(state)
+}
+
+/// As [`execute_recovered`], up to where the trie is needed.
+///
+/// # Errors
+/// As [`execute_block`].
+pub fn execute_open<S: BlockState>(
+    config: &RollupConfig,
+    parent: &Sealed<Header>,
+    attributes: &BlockAttributes,
+    transactions: impl IntoIterator<Item = Result<RecoveredTx, InvalidTransaction>>,
+    state: &S,
+) -> Result<ExecutedBlock, ExecuteError> {
     let mut builder = BlockBuilder::new(config, parent, attributes, state)?;
     for (index, tx) in transactions.into_iter().enumerate() {
         tx.map_err(TxError::Invalid)
@@ -93,7 +109,7 @@ pub fn execute_recovered<S: BlockState + TrieReader>(
                 TxError::Fatal(error) => error.into(),
             })?;
     }
-    builder.finish(state)
+    builder.close()
 }
 
 /// The attributes a block was made from: executing them on its parent gives the block again.

@@ -21,9 +21,9 @@ use crate::{
     config::{ChainOpConfig, RollupConfig},
     execute::{FeeParameters, FeeParametersError},
     state::{
-        Account, StateChanges, TrieChanges, TrieReader,
+        Account, StateChanges, TrieReader,
         memory::MemoryState,
-        trie::{self, TrieError},
+        trie::{StateTrie, TrieError, TrieUpdate},
     },
 };
 use alloc::{
@@ -73,8 +73,8 @@ pub struct GenesisBlock {
     pub hash: B256,
     /// The whole state.
     pub changes: StateChanges,
-    /// All trie nodes.
-    pub trie: TrieChanges,
+    /// The tries: nothing before, everything after.
+    pub trie: TrieUpdate,
 }
 
 /// Why a `genesis.json` describes no chain this node can run.
@@ -240,12 +240,13 @@ impl Genesis {
     #[must_use]
     pub fn seal(&self) -> GenesisBlock {
         let changes = state(&self.json.alloc);
-        let trie = trie::update(&EmptyTrie, EMPTY_ROOT_HASH, &changes)
+        let trie = StateTrie::default()
+            .update(&EmptyTrie, &changes)
             .unwrap_or_else(|error: TrieError| unreachable!("nothing is read: {error}"));
         let message_passer = trie.storage_roots.get(&L2_TO_L1_MESSAGE_PASSER_ADDRESS);
         let header = Header {
             beneficiary: self.json.coinbase,
-            state_root: trie.state_root,
+            state_root: trie.after.root(),
             difficulty: self.json.difficulty,
             gas_limit: self.json.gas_limit,
             timestamp: self.json.timestamp,
@@ -264,7 +265,7 @@ impl Genesis {
             hash: header.hash_slow(),
             header,
             changes,
-            trie: trie.changes,
+            trie,
         }
     }
 
@@ -340,7 +341,8 @@ impl GenesisBlock {
     #[must_use]
     pub fn memory_state(&self) -> MemoryState {
         let mut state = MemoryState::default();
-        state.apply_changes(&self.changes, &self.trie);
+        let trie = self.trie.changes(&EmptyTrie);
+        state.apply_changes(&self.changes, &trie.expect("nothing is read"));
         state.insert_block_hash(self.header.number, self.hash);
         state
     }

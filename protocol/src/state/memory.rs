@@ -36,8 +36,12 @@ impl DBErrorMarker for MemoryStateError {}
 
 impl MemoryState {
     /// Moves on by one block.
+    ///
+    /// # Panics
+    /// If the block was not executed on this state.
     pub fn apply(&mut self, outcome: &BlockOutcome) {
-        self.apply_changes(&outcome.changes, &outcome.trie);
+        let trie = outcome.trie.changes(self);
+        self.apply_changes(&outcome.changes, &trie.expect("the update read its nodes here"));
         self.insert_block_hash(outcome.block.header.number, outcome.hash);
     }
 

@@ -11,7 +11,7 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_trie::{KECCAK_EMPTY, Nibbles};
 use revm::state::AccountInfo;
 
-/// Reads encoded trie nodes.
+/// Reads encoded trie nodes of one state.
 pub trait TrieReader {
     /// Why a read failed; a failed read is never "no node".
     type Error: core::error::Error + Send + Sync + 'static;
@@ -26,6 +26,14 @@ pub trait TrieReader {
         path: &Nibbles,
         hash: B256,
     ) -> Result<Option<Bytes>, Self::Error>;
+
+    /// The state trie with root `root`, whose nodes this reader knows. A reader that keeps tries in memory hands out what it has.
+    ///
+    /// # Errors
+    /// When it has to read for that and the read fails.
+    fn trie(&self, root: B256) -> Result<trie::StateTrie, Self::Error> {
+        Ok(trie::StateTrie::at(root))
+    }
 }
 
 /// An account as execution sees it; its storage root lives in the trie.

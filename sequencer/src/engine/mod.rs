@@ -18,6 +18,6 @@ mod writer;
 pub use self::{
     chain::{Abandoned, Chain},
     pending::{PendingBlock, PendingState, PendingTip, PendingTransaction},
-    writer::{Engine, EngineError, EngineSettings},
+    writer::{Engine, EngineError},
 };
-pub use crate::store::Heads;
+pub use crate::store::{Heads, StoreSettings};

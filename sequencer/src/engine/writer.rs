@@ -1,9 +1,9 @@
 //! The engine's thread and its handle: commands in, committed chain out.
 
 use super::Chain;
-use crate::store::{ChainWriter, SafeDerivation, Store, StoreError, StoredBlock};
+use crate::store::{ChainWriter, SafeDerivation, Store, StoreError, StoreSettings, StoredBlock};
 use alloy::primitives::B256;
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 use tokio::sync::{mpsc, oneshot};
 use tributary_derivation::driver::Applied;
 use tributary_protocol::{
@@ -20,23 +20,6 @@ const QUEUED_COMMANDS_MAX: usize = 64;
 /// Abandoned blocks whose transactions are offered to the pool again: far more than any reorg before L1 finality abandons, and
 /// bounded, since all of them are in memory at once.
 const ABANDONED_TOLD_MAX: usize = 4096;
-
-/// What the operator chooses about the engine.
-#[derive(Clone, Copy, Debug)]
-pub struct EngineSettings {
-    /// Blocks below the unsafe head whose state stays readable (`eth_call`, `eth_getProof`). Blocks above the finalized head
-    /// always stay.
-    pub history_blocks: u64,
-}
-
-impl Default for EngineSettings {
-    /// A day of blocks of one second and a little more: a withdrawal is proven against an output root of the last hours.
-    fn default() -> Self {
-        Self {
-            history_blocks: 100_000,
-        }
-    }
-}
 
 /// Why a command was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -132,17 +115,11 @@ impl Engine {
         store: Arc<dyn Store>,
         config: Arc<RollupConfig>,
         genesis: &GenesisBlock,
-        settings: EngineSettings,
+        settings: StoreSettings,
     ) -> Result<Self, EngineError> {
         let genesis = genesis_outcome(genesis);
         let genesis_ref = block_ref(&config, &genesis)?;
-        let writer = ChainWriter::open(
-            store,
-            config.l2_chain_id,
-            &genesis,
-            genesis_ref,
-            settings.history_blocks,
-        )?;
+        let writer = ChainWriter::open(store, config.l2_chain_id, &genesis, genesis_ref, settings)?;
         let chain = Chain::new(config.clone(), writer.reader()?);
         let (commands, queue) = mpsc::channel(QUEUED_COMMANDS_MAX);
         let owner = Owner {
@@ -246,9 +223,13 @@ pub(super) struct Owner {
 impl Owner {
     fn run(mut self, mut queue: mpsc::Receiver<Command>) {
         while let Some(command) = queue.blocking_recv() {
-            if !self.carry_out(command) {
+            if !self.carry_out(command) || !self.flush_if_due() {
                 return;
             }
+        }
+        // Nothing is lost without it; the next start has less to work out.
+        if let Err(error) = self.writer.flush() {
+            tracing::warn!(target: "sequencer", %error, "state could not be flushed at the end");
         }
     }
 
@@ -262,6 +243,23 @@ impl Owner {
             Command::Apply(attributes, parent, answer) => reply(answer, self.apply(&attributes, &parent)),
             Command::ResetTo(unsafe_head, safe, answer) => reply(answer, self.reset_to(&unsafe_head, safe)),
         }
+    }
+
+    /// Writes state to disk now and then, after the answer: nobody waits for it. False when nothing may be written any more.
+    fn flush_if_due(&mut self) -> bool {
+        if !self.writer.is_flush_due() {
+            return true;
+        }
+        let started = Instant::now();
+        let flushed = self
+            .writer
+            .flush()
+            .map_err(EngineError::from)
+            .and_then(|()| self.publish());
+        metrics::histogram!("engine_flush_seconds").record(started.elapsed());
+        flushed
+            .inspect_err(|cause| tracing::error!(target: "sequencer", %cause, "the engine stops"))
+            .is_ok()
     }
 
     pub(super) fn commit(&mut self, outcome: BlockOutcome) -> Result<L2BlockRef, EngineError> {

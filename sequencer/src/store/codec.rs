@@ -12,12 +12,16 @@
 //! | codes | hash 32 | code |
 //! | nodes | 00 ‖ nibbles, or 01 ‖ hashed address 32 ‖ nibbles; one byte per nibble | RLP of the node |
 //! | history | tag u8 ‖ key of the flat table ‖ (ff after a path) ‖ number u64 | 00 if absent before, else 01 ‖ value before |
-//! | changes | number u64 | (length u16 ‖ history key without number), repeated |
+//! | changes | number u64 | account count u32 ‖ (address 20 ‖ account before ‖ account after) ‖ (address 20 ‖ slot 32 ‖ value before 32 ‖ value after 32), each repeated; an account is 00 if absent, else 01 ‖ its value |
+//! | flushes | number u64 | (length u16 ‖ history key of a node without number), repeated |
 //! | safe_derivations | L1 number u64 | L1 hash 32 ‖ reference of the safe L2 block 128 |
 //!
 //! A reference is `hash 32 ‖ number u64 ‖ parent 32 ‖ timestamp u64 ‖ origin hash 32 ‖ origin number u64 ‖ sequence number u64`.
 
-use super::Table;
+use super::{
+    Table,
+    layer::{BlockChanges, Change},
+};
 use alloy::primitives::{Address, B256, U256};
 use alloy::rlp::{Decodable, Encodable};
 use alloy_trie::Nibbles;
@@ -33,9 +37,14 @@ pub mod meta {
     pub const IDENTITY: &[u8] = b"identity";
     /// Value: unsafe, safe and finalized head, one reference each.
     pub const HEADS: &[u8] = b"heads";
+    /// Value: number u64 of the block whose state the flat tables and the nodes hold.
+    pub const FLUSHED: &[u8] = b"flushed";
     /// Value: number u64 of the oldest block whose state can be read.
     pub const HISTORY_FROM: &[u8] = b"history_from";
 }
+
+/// Bytes of an encoded account.
+const ACCOUNT_BYTES: usize = 72;
 
 /// Bytes of an encoded [`L2BlockRef`].
 pub const REFERENCE_BYTES: usize = 128;
@@ -98,19 +107,6 @@ pub fn history_key(prefix: &[u8], number: L2BlockNumber) -> Vec<u8> {
     [prefix, &number_key(number)].concat()
 }
 
-/// The flat table and key that a history prefix names.
-///
-/// # Errors
-/// When the prefix is not one [`history_prefix`] makes.
-pub fn history_target(prefix: &[u8]) -> Result<(Table, &[u8]), DecodeError> {
-    match prefix {
-        [0, key @ ..] if key.len() == 20 => Ok((Table::Accounts, key)),
-        [1, key @ ..] if key.len() == 52 => Ok((Table::Storage, key)),
-        [2, key @ .., 0xff] => Ok((Table::Nodes, key)),
-        _ => Err("unknown history key"),
-    }
-}
-
 /// Value in [`Table::History`].
 #[must_use]
 pub fn encode_previous(previous: Option<&[u8]>) -> Vec<u8> {
@@ -134,7 +130,65 @@ pub fn decode_previous(value: &[u8]) -> Result<Option<&[u8]>, DecodeError> {
 
 /// Value in [`Table::Changes`].
 #[must_use]
-pub fn encode_changes(prefixes: &[Vec<u8>]) -> Vec<u8> {
+pub fn encode_changes(changes: &BlockChanges) -> Vec<u8> {
+    let mut out = Vec::with_capacity(4 + changes.accounts.len() * 166 + changes.slots.len() * 116);
+    let count = u32::try_from(changes.accounts.len())
+        .expect("a block's gas limit keeps the accounts it touches far below 2^32");
+    out.extend_from_slice(&count.to_be_bytes());
+    for (address, change) in &changes.accounts {
+        out.extend_from_slice(address.as_slice());
+        for account in [&change.before, &change.after] {
+            match account {
+                None => out.push(0),
+                Some(account) => {
+                    out.push(1);
+                    out.extend_from_slice(&encode_account(account));
+                }
+            }
+        }
+    }
+    for ((address, slot), change) in &changes.slots {
+        out.extend_from_slice(&slot_key(*address, *slot));
+        out.extend_from_slice(&change.before.to_be_bytes::<32>());
+        out.extend_from_slice(&change.after.to_be_bytes::<32>());
+    }
+    out
+}
+
+/// Inverse of [`encode_changes`].
+///
+/// # Errors
+/// When an entry is cut short or not what it should be.
+pub fn decode_changes(mut value: &[u8]) -> Result<BlockChanges, DecodeError> {
+    let mut changes = BlockChanges::default();
+    let accounts = u32::from_be_bytes(take(&mut value)?);
+    for _ in 0..accounts {
+        let address = Address::from(take::<20>(&mut value)?);
+        let before = take_account(&mut value)?;
+        let after = take_account(&mut value)?;
+        changes.accounts.insert(address, Change { before, after });
+    }
+    while !value.is_empty() {
+        let address = Address::from(take::<20>(&mut value)?);
+        let slot = U256::from_be_bytes(take::<32>(&mut value)?);
+        let before = U256::from_be_bytes(take::<32>(&mut value)?);
+        let after = U256::from_be_bytes(take::<32>(&mut value)?);
+        changes.slots.insert((address, slot), Change { before, after });
+    }
+    Ok(changes)
+}
+
+fn take_account(value: &mut &[u8]) -> Result<Option<Account>, DecodeError> {
+    match take::<1>(value)? {
+        [0] => Ok(None),
+        [1] => decode_account(&take::<ACCOUNT_BYTES>(value)?).map(Some),
+        _ => Err("neither absent nor an account"),
+    }
+}
+
+/// Value in [`Table::Flushes`].
+#[must_use]
+pub fn encode_keys(prefixes: &[Vec<u8>]) -> Vec<u8> {
     let mut out = Vec::new();
     for prefix in prefixes {
         let length = u16::try_from(prefix.len())
@@ -145,17 +199,17 @@ pub fn encode_changes(prefixes: &[Vec<u8>]) -> Vec<u8> {
     out
 }
 
-/// Inverse of [`encode_changes`].
+/// Inverse of [`encode_keys`].
 ///
 /// # Errors
 /// When an entry is cut short.
-pub fn decode_changes(mut value: &[u8]) -> Result<Vec<Vec<u8>>, DecodeError> {
+pub fn decode_keys(mut value: &[u8]) -> Result<Vec<Vec<u8>>, DecodeError> {
     let mut prefixes = Vec::new();
     while !value.is_empty() {
         let length = u16::from_be_bytes(take(&mut value)?);
         let (prefix, rest) = value
             .split_at_checked(usize::from(length))
-            .ok_or("list of changes ends early")?;
+            .ok_or("list of keys ends early")?;
         prefixes.push(prefix.to_vec());
         value = rest;
     }
@@ -164,8 +218,8 @@ pub fn decode_changes(mut value: &[u8]) -> Result<Vec<Vec<u8>>, DecodeError> {
 
 /// Value in [`Table::Accounts`].
 #[must_use]
-pub fn encode_account(account: &Account) -> [u8; 72] {
-    let mut out = [0; 72];
+pub fn encode_account(account: &Account) -> [u8; ACCOUNT_BYTES] {
+    let mut out = [0; ACCOUNT_BYTES];
     out[..8].copy_from_slice(&account.nonce.to_be_bytes());
     out[8..40].copy_from_slice(&account.balance.to_be_bytes::<32>());
     out[40..].copy_from_slice(account.code_hash.as_slice());
@@ -400,12 +454,8 @@ mod tests {
                 && decode_previous(&[0, 1]).is_err()
                 && decode_previous(&[2]).is_err()
         );
-        assert!(decode_changes(&[0, 5, 1]).is_err());
-        assert!(
-            history_target(&[3, 1]).is_err()
-                && history_target(&[0, 1]).is_err()
-                && history_target(&[2, 1]).is_err()
-        );
+        assert!(decode_keys(&[0, 5, 1]).is_err());
+        assert!(decode_changes(&[0, 0, 0, 1]).is_err() && decode_changes(&[0, 0, 0]).is_err());
         // A count that promises more senders than there are bytes allocates nothing for them.
         let mut block = vec![0; REFERENCE_BYTES];
         block.extend_from_slice(&u32::MAX.to_be_bytes());
@@ -451,9 +501,18 @@ mod tests {
                 history_prefix(Table::Accounts, &[seed; 20]),
                 history_prefix(Table::Storage, &slot_key(Address::repeat_byte(seed), balance)),
             ];
-            prop_assert_eq!(history_target(&prefixes[0]), Ok((Table::Nodes, &node[..])));
-            prop_assert_eq!(history_target(&prefixes[1]), Ok((Table::Accounts, &[seed; 20][..])));
-            prop_assert_eq!(decode_changes(&encode_changes(&prefixes)), Ok(prefixes));
+            prop_assert_eq!(decode_keys(&encode_keys(&prefixes)), Ok(prefixes));
+
+            let address = Address::repeat_byte(seed);
+            let changes = BlockChanges {
+                accounts: [(address, Change { before: None, after: Some(account) })].into(),
+                slots: [((address, balance), Change { before: balance, after: U256::ZERO })].into(),
+            };
+            let encoded = encode_changes(&changes);
+            prop_assert_eq!(decode_changes(&encoded), Ok(changes));
+            for end in [1, 4, 30, 100] {
+                prop_assert!(decode_changes(&encoded[..encoded.len() - end]).is_err());
+            }
         }
     }
 }

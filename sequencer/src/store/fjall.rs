@@ -3,7 +3,7 @@
 //! Each batch also writes its sequence number into every table. The journal makes a batch atomic, so after a crash all tables
 //! must end at the same number; if they do not, part of a write is missing and the folder is refused.
 
-use super::{Snapshot, Store, StoreError, Table, WriteBatch};
+use super::{Durability, Snapshot, Store, StoreError, Table, WriteBatch};
 use alloy::primitives::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
 use parking_lot::Mutex;
@@ -75,10 +75,14 @@ impl Store for FjallStore {
         })
     }
 
-    fn write(&self, batch: WriteBatch) -> Result<(), StoreError> {
+    fn write(&self, batch: WriteBatch, durability: Durability) -> Result<(), StoreError> {
         let mut last_write = self.last_write.lock();
         let number = *last_write + 1;
-        let mut writes = self.database.batch().durability(Some(PersistMode::SyncData));
+        let persist = match durability {
+            Durability::Synced => PersistMode::SyncData,
+            Durability::Lazy => PersistMode::Buffer,
+        };
+        let mut writes = self.database.batch().durability(Some(persist));
         for (table, key, value) in batch.into_writes() {
             let keyspace = keyspace(&self.tables, table);
             match value {

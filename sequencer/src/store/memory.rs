@@ -3,7 +3,7 @@
 //! Every value is kept with the number of the write that made it, so that a snapshot is a number. Versions no snapshot can see
 //! any more are dropped when their key is written again.
 
-use super::{Snapshot, Store, StoreError, Table, WriteBatch};
+use super::{Durability, Snapshot, Store, StoreError, Table, WriteBatch};
 use alloy::primitives::Bytes;
 use parking_lot::{Mutex, RwLock};
 use std::{
@@ -74,7 +74,7 @@ impl Store for MemoryStore {
         })
     }
 
-    fn write(&self, batch: WriteBatch) -> Result<(), StoreError> {
+    fn write(&self, batch: WriteBatch, _: Durability) -> Result<(), StoreError> {
         let mut contents = self.shared.contents.write();
         let version = contents.version + 1;
         if version >= self.shared.failing_from.load(Ordering::SeqCst) {

@@ -9,14 +9,20 @@
 //! [`Store`] seam: atomic batches in, consistent snapshots out.
 //!
 //! Invariants:
-//! - One batch per block: block, receipts, state, trie nodes, history and head pointer become visible and durable together.
+//! - One batch per block: block, receipts, what it changed, and head pointer become visible and durable together.
+//! - Flat state and trie nodes follow in a flush of several blocks, written lazily: until then they are in memory, and after a crash they
+//!   are worked out again from what the blocks changed. A flush is one batch too.
 //! - A snapshot never changes; a reader that holds one sees one head and the state of that head.
 //! - What is read back is checked (headers against their hash, trie nodes against what their parent says); a mismatch is
 //!   [`StoreError::Corrupt`], never an answer.
 
+mod base;
 mod batch;
+mod cache;
 pub mod codec;
 mod fjall;
+mod flush;
+mod layer;
 mod memory;
 pub mod reader;
 pub mod view;
@@ -24,10 +30,11 @@ pub mod writer;
 
 pub use self::{
     fjall::FjallStore,
+    layer::{BlockChanges, Change},
     memory::MemoryStore,
     reader::{ChainReader, Heads, SafeDerivation, StoredBlock},
     view::StateView,
-    writer::{ChainIdentity, ChainWriter},
+    writer::{ChainIdentity, ChainWriter, StoreSettings},
 };
 
 use alloy::primitives::{B256, Bytes};
@@ -35,7 +42,7 @@ use std::{path::PathBuf, sync::Arc};
 use tributary_protocol::block::L2BlockNumber;
 
 /// Version of the layout in [`codec`]; a folder of another version is refused, since reading it would mean guessing.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 macro_rules! tables {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
@@ -67,18 +74,20 @@ tables! {
     BlockNumbers = "block_numbers",
     /// Transaction hash -> number and index, canonical blocks only.
     Transactions = "transactions",
-    /// Address -> account at the unsafe head.
+    /// Address -> account as of the last flush.
     Accounts = "accounts",
-    /// Address and slot -> value at the unsafe head.
+    /// Address and slot -> value as of the last flush.
     Storage = "storage",
     /// Code hash -> code; never deleted.
     Codes = "codes",
-    /// Trie owner and path -> RLP of the node at the unsafe head.
+    /// Trie owner and path -> RLP of the node as of the last flush.
     Nodes = "nodes",
-    /// Flat or node key and L2 number -> the value before that block.
+    /// Flat key and L2 number -> the value before that block; node key and L2 number -> the node before the flush up to that block.
     History = "history",
-    /// L2 number -> which keys that block changed.
+    /// L2 number -> what that block changed in flat state, before and after.
     Changes = "changes",
+    /// L2 number -> which nodes the flush up to that block changed.
+    Flushes = "flushes",
     /// L1 number -> L1 hash and the safe L2 block derived once that L1 block was read.
     SafeDerivations = "safe_derivations",
 }
@@ -115,17 +124,27 @@ impl WriteBatch {
     }
 }
 
+/// Whether a write may be lost in a crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// It survives power loss once it is acknowledged.
+    Synced,
+    /// It may be lost: what it says can be worked out again from what is synced.
+    Lazy,
+}
+
 /// A durable ordered key-value store. Two implementations: [`FjallStore`] and [`MemoryStore`].
 pub trait Store: Send + Sync + 'static {
     /// A view that no later write changes.
     fn snapshot(&self) -> Arc<dyn Snapshot>;
 
-    /// Applies `batch` atomically; when this returns `Ok` it survives power loss.
+    /// Applies `batch` atomically and after all batches before it; what survives a crash is a prefix of them. When this returns `Ok`
+    /// and `durability` asks for it, the batch survives power loss.
     ///
     /// # Errors
     /// When the write or the fsync failed. The store must then be treated as dead: what is on disk is either the state before or
     /// the state after, and only opening it again tells which.
-    fn write(&self, batch: WriteBatch) -> Result<(), StoreError>;
+    fn write(&self, batch: WriteBatch, durability: Durability) -> Result<(), StoreError>;
 }
 
 /// A consistent view of all tables.
@@ -205,14 +224,17 @@ pub enum StoreError {
         /// The write this table ends at.
         found: u64,
     },
-    /// A trie node is not what its parent says.
-    #[error("trie node at key {key} hashes to {found}, its parent says {expected}")]
-    NodeHash {
-        /// Which node.
-        key: Bytes,
-        /// What the parent says.
+    /// The tries do not fit together.
+    #[error(transparent)]
+    Trie(Box<tributary_protocol::state::trie::TrieError>),
+    /// The state a block was committed with cannot be worked out again.
+    #[error("the changes of block {number} lead to state root {found}, its header says {expected}")]
+    StateRoot {
+        /// The block.
+        number: L2BlockNumber,
+        /// In the header.
         expected: B256,
-        /// What the stored bytes hash to.
+        /// What its changes lead to.
         found: B256,
     },
     /// State that old is no longer kept, or that block does not exist yet.

@@ -1,8 +1,10 @@
 //! Reading blocks, receipts and heads from one snapshot. Cheap to clone and to hand to a request.
 
 use super::{
-    Snapshot, StateView, StoreError, Table,
-    codec::{self, DecodeError, meta},
+    BlockChanges, Snapshot, StateView, StoreError, Table,
+    base::Base,
+    codec::{self, DecodeError},
+    layer::Layer,
 };
 use alloy::primitives::{Address, B256, Bytes};
 use op_alloy_consensus::OpReceiptEnvelope;
@@ -31,6 +33,9 @@ pub struct ChainReader {
     snapshot: Arc<dyn Snapshot>,
     heads: Heads,
     history_from: L2BlockNumber,
+    base: Arc<Base>,
+    /// Of every block above the base, up to the unsafe head.
+    layers: Arc<[Arc<Layer>]>,
 }
 
 impl core::fmt::Debug for ChainReader {
@@ -42,18 +47,20 @@ impl core::fmt::Debug for ChainReader {
 }
 
 impl ChainReader {
-    /// Reads the heads of `snapshot`.
-    ///
-    /// # Errors
-    /// When the read fails, or the store holds no chain.
-    pub fn new(snapshot: Arc<dyn Snapshot>) -> Result<Self, StoreError> {
-        let heads = required(&*snapshot, Table::Meta, meta::HEADS, decode_heads)?;
-        let history_from = required(&*snapshot, Table::Meta, meta::HISTORY_FROM, codec::decode_number)?;
-        Ok(Self {
+    pub(super) fn new(
+        snapshot: Arc<dyn Snapshot>,
+        heads: Heads,
+        history_from: L2BlockNumber,
+        base: Arc<Base>,
+        layers: &[Arc<Layer>],
+    ) -> Self {
+        Self {
             snapshot,
             heads,
             history_from,
-        })
+            base,
+            layers: layers.into(),
+        }
     }
 
     /// The heads of this snapshot.
@@ -163,6 +170,15 @@ impl ChainReader {
         Ok(Some(SafeDerivation { l1, safe_head }))
     }
 
+    /// What block `number` changed in flat state; `None` above the unsafe head, for the genesis block, and where history is pruned.
+    ///
+    /// # Errors
+    /// When the read fails or the entry is corrupt.
+    pub fn block_changes(&self, number: L2BlockNumber) -> Result<Option<BlockChanges>, StoreError> {
+        let key = codec::number_key(number);
+        optional(&*self.snapshot, Table::Changes, &key, codec::decode_changes)
+    }
+
     /// State after block `number`.
     ///
     /// # Errors
@@ -176,7 +192,8 @@ impl ChainReader {
                 newest,
             });
         }
-        Ok(StateView::new(self.snapshot.clone(), number, newest))
+        let (blocks, base) = (self.snapshot.clone(), self.base.clone());
+        Ok(StateView::new(blocks, base, &self.layers, number))
     }
 }
 
@@ -224,7 +241,7 @@ pub(super) fn encode_heads(heads: &Heads) -> Vec<u8> {
     out
 }
 
-fn decode_heads(mut value: &[u8]) -> Result<Heads, DecodeError> {
+pub(super) fn decode_heads(mut value: &[u8]) -> Result<Heads, DecodeError> {
     let heads = Heads {
         unsafe_head: codec::decode_reference(&mut value)?,
         safe_head: codec::decode_reference(&mut value)?,

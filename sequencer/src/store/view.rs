@@ -1,60 +1,79 @@
 //! State after one block: what execution, `eth_call` and proofs read.
 //!
-//! At the unsafe head a read is one lookup in a flat table. Below it, the first history entry after the view's block holds the
-//! value as it was then, and if there is none the flat value still is; so an old block costs one range seek more, however old.
+//! ```text
+//!  layers of the blocks since the last flush, newest first -> cache -> flat tables
+//! ```
+//! Below the last flush, the first history entry after the view's block holds the value as it was then, and if there is none the flat
+//! value still is; so an old block costs one range seek more, however old.
 
 use super::{
     Snapshot, StoreError, Table,
-    codec::{self, DecodeError},
+    base::Base,
+    codec,
+    layer::Layer,
     reader::{corrupt, optional},
 };
-use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
-use alloy_trie::{EMPTY_ROOT_HASH, KECCAK_EMPTY, Nibbles};
+use alloy::primitives::{Address, B256, Bytes, U256};
+use alloy_trie::{KECCAK_EMPTY, Nibbles};
 use revm::{bytecode::Bytecode, database_interface::DatabaseRef, state::AccountInfo};
 use std::sync::Arc;
 use tributary_protocol::{
     block::L2BlockNumber,
-    state::{Account, TrieReader},
+    state::{Account, TrieReader, trie::StateTrie},
 };
 
 /// Flat state and tries after one block, unaffected by anything committed later. Cheap to clone, owned, `Send`.
 #[derive(Clone)]
 pub struct StateView {
-    snapshot: Arc<dyn Snapshot>,
+    /// Blocks and codes.
+    blocks: Arc<dyn Snapshot>,
+    base: Arc<Base>,
+    /// Of the blocks after the base, up to and with this one.
+    layers: Arc<[Arc<Layer>]>,
     number: L2BlockNumber,
-    head: L2BlockNumber,
 }
 
 impl core::fmt::Debug for StateView {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("StateView")
             .field("number", &self.number)
-            .field("head", &self.head)
+            .field("base", &self.base.number)
             .finish_non_exhaustive()
     }
 }
 
 impl StateView {
-    pub(super) const fn new(snapshot: Arc<dyn Snapshot>, number: L2BlockNumber, head: L2BlockNumber) -> Self {
+    pub(super) fn new(
+        blocks: Arc<dyn Snapshot>,
+        base: Arc<Base>,
+        layers: &[Arc<Layer>],
+        number: L2BlockNumber,
+    ) -> Self {
+        let count = usize::try_from(number.saturating_sub(base.number.0).0).unwrap_or(usize::MAX);
         Self {
-            snapshot,
+            blocks,
+            base,
+            layers: layers[..count.min(layers.len())].into(),
             number,
-            head,
         }
     }
 
-    /// The block whose state after execution this is.
+    /// The block this is the state after.
     #[must_use]
     pub const fn number(&self) -> L2BlockNumber {
         self.number
     }
 
-    /// The account, or `None` if it does not exist.
+    /// The account, or `None` if there is none.
     ///
     /// # Errors
     /// When the read fails or the entry is corrupt.
     pub fn account(&self, address: Address) -> Result<Option<Account>, StoreError> {
-        self.read(Table::Accounts, address.as_slice(), codec::decode_account)
+        let changed = self.layers.iter().rev().find_map(|layer| layer.account(address));
+        match changed {
+            Some(account) => Ok(account),
+            None => self.base.account(self.number.min(self.base.number), address),
+        }
     }
 
     /// The value of a storage slot; zero if it was never written.
@@ -62,10 +81,15 @@ impl StateView {
     /// # Errors
     /// When the read fails or the entry is corrupt.
     pub fn slot(&self, address: Address, slot: U256) -> Result<U256, StoreError> {
-        let key = codec::slot_key(address, slot);
-        Ok(self
-            .read(Table::Storage, &key, codec::decode_slot)?
-            .unwrap_or_default())
+        let changed = self
+            .layers
+            .iter()
+            .rev()
+            .find_map(|layer| layer.slot(address, slot));
+        match changed {
+            Some(value) => Ok(value),
+            None => self.base.slot(self.number.min(self.base.number), address, slot),
+        }
     }
 
     /// Code by its hash; empty for the empty hash.
@@ -76,7 +100,7 @@ impl StateView {
         if hash == KECCAK_EMPTY || hash.is_zero() {
             return Ok(Bytes::new());
         }
-        self.snapshot
+        self.blocks
             .get(Table::Codes, hash.as_slice())?
             .ok_or_else(|| corrupt(Table::Codes, hash.as_slice(), "code is missing"))
     }
@@ -90,53 +114,19 @@ impl StateView {
             return Ok(None);
         }
         let key = codec::number_key(number);
-        let reference = optional(
-            &*self.snapshot,
-            Table::Blocks,
-            &key,
-            codec::decode_block_reference,
-        )?;
+        let reference = optional(&*self.blocks, Table::Blocks, &key, codec::decode_block_reference)?;
         Ok(reference.map(|reference| reference.hash))
     }
 
-    /// Checks that the root node of the account trie is the one `state_root` promises.
+    /// The tries after this view's block.
     ///
     /// # Errors
-    /// When it is another one or missing.
-    pub fn check_root(&self, state_root: B256) -> Result<(), StoreError> {
-        let path = Nibbles::default();
-        if state_root == EMPTY_ROOT_HASH || self.trie_node(None, &path, state_root)?.is_some() {
-            return Ok(());
+    /// When the read fails or what is stored does not fit together.
+    pub fn state_trie(&self) -> Result<StateTrie, StoreError> {
+        match self.layers.last() {
+            Some(layer) => Ok(layer.trie.clone()),
+            None => self.base.trie_at(self.number.min(self.base.number)),
         }
-        let key = codec::node_key(None, &path);
-        Err(corrupt(Table::Nodes, &key, "root of the state is missing"))
-    }
-
-    fn read<T>(
-        &self,
-        table: Table,
-        key: &[u8],
-        decode: impl FnOnce(&[u8]) -> Result<T, DecodeError>,
-    ) -> Result<Option<T>, StoreError> {
-        self.raw(table, key)?
-            .map(|value| decode(&value).map_err(|what| corrupt(table, key, what)))
-            .transpose()
-    }
-
-    fn raw(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        if self.number < self.head {
-            let prefix = codec::history_prefix(table, key);
-            let from = codec::history_key(&prefix, self.number.next());
-            if let Some((found, value)) = self.snapshot.first_at_or_after(Table::History, &from)?
-                && found.len() == from.len()
-                && found.starts_with(&prefix)
-            {
-                let previous =
-                    codec::decode_previous(&value).map_err(|what| corrupt(Table::History, &found, what))?;
-                return Ok(previous.map(|previous| value.slice_ref(previous)));
-            }
-        }
-        self.snapshot.get(table, key)
     }
 }
 
@@ -164,25 +154,18 @@ impl DatabaseRef for StateView {
 impl TrieReader for StateView {
     type Error = StoreError;
 
-    /// Every node is checked against `hash`: a trie that was half written or damaged is found at the first node that differs.
+    /// For what [`Self::state_trie`] leaves out: nodes that have not changed since the base, or until the next flush.
     fn trie_node(
         &self,
         owner: Option<B256>,
         path: &Nibbles,
         hash: B256,
     ) -> Result<Option<Bytes>, StoreError> {
-        let key = codec::node_key(owner, path);
-        let Some(node) = self.raw(Table::Nodes, &key)? else {
-            return Ok(None);
-        };
-        let found = keccak256(&node);
-        if found != hash && !hash.is_zero() {
-            return Err(StoreError::NodeHash {
-                key: key.into(),
-                expected: hash,
-                found,
-            });
-        }
-        Ok(Some(node))
+        let number = self.number.min(self.base.number);
+        self.base.nodes_at(number)?.trie_node(owner, path, hash)
+    }
+
+    fn trie(&self, _: B256) -> Result<StateTrie, StoreError> {
+        self.state_trie()
     }
 }

@@ -1,23 +1,29 @@
-//! The only code that changes the store: commit a block, take one back, move the heads.
+//! The only code that changes the store: commit a block, take one back, flush, move the heads.
 //!
 //! Every function writes one batch and leaves the heads in memory equal to those on disk; on error the writer must be dropped.
 
 use super::{
-    ChainReader, Heads, SCHEMA_VERSION, Snapshot, Store, StoreError, Table, WriteBatch,
-    batch::{changes_of, flat_writes, put_block, put_changes, put_codes, restore_state},
+    BlockChanges, ChainReader, Durability, Heads, SCHEMA_VERSION, Snapshot, StateView, Store, StoreError,
+    Table, WriteBatch,
+    base::Base,
+    batch::{delete_block, put_block, put_changes},
+    cache::StateCache,
     codec::{self, DecodeError, meta},
-    reader::{encode_heads, optional},
+    flush::{self, NoNodes},
+    layer::Layer,
+    reader::{decode_heads, encode_heads, optional, required},
 };
-use alloy::primitives::B256;
+use alloy::primitives::{Address, B256};
 use std::sync::Arc;
 use tributary_protocol::{
     block::{L1BlockId, L2BlockNumber, L2BlockRef},
     execute::BlockOutcome,
+    state::trie::StateTrie,
 };
 
-/// Blocks whose history one commit may prune: more than one, so that a window made smaller catches up, and few, so that no
-/// commit takes long.
-const PRUNED_PER_COMMIT_MAX: u64 = 4;
+/// Blocks whose history a flush may prune for each block it flushes: more than one, so that a window made smaller catches up, and few, so
+/// that no flush takes long.
+const PRUNED_PER_BLOCK_MAX: u64 = 4;
 
 /// Safe-derivation entries that moving the safe head back may delete in one batch. One entry per L1 block that moved the safe
 /// head, so this covers any reorg L1 can have before finality many times over; more remain for the next call.
@@ -38,12 +44,41 @@ impl core::fmt::Display for ChainIdentity {
     }
 }
 
+/// What the operator chooses about the store.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreSettings {
+    /// How many blocks below the unsafe head keep their state readable; blocks that are not finalized always do, since they may have to
+    /// be taken back.
+    pub history_blocks: u64,
+    /// Memory for accounts and slots read from disk, bytes.
+    pub cache_bytes: u64,
+    /// Blocks after which what they changed is flushed; a few large ones are flushed earlier.
+    pub flush_blocks: usize,
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self {
+            // A day of blocks of one second and a little more: a withdrawal is proven against an output root of the last hours.
+            history_blocks: 100_000,
+            cache_bytes: 256 << 20,
+            flush_blocks: 16,
+        }
+    }
+}
+
+/// Accounts and slots in memory after which they are flushed, whatever the number of blocks: about 50 MB.
+const UNFLUSHED_MAX: usize = 200_000;
+
 /// Sole owner of writes to the chain.
 pub struct ChainWriter {
     store: Arc<dyn Store>,
+    settings: StoreSettings,
     heads: Heads,
     history_from: L2BlockNumber,
-    history_blocks: u64,
+    base: Arc<Base>,
+    /// Of every block above the base.
+    layers: Vec<Arc<Layer>>,
 }
 
 impl core::fmt::Debug for ChainWriter {
@@ -55,10 +90,8 @@ impl core::fmt::Debug for ChainWriter {
 }
 
 impl ChainWriter {
-    /// Opens the chain in `store`, or starts it with `genesis` if the store is empty.
-    ///
-    /// `history_blocks` is how many blocks below the unsafe head keep their state readable; blocks that are not finalized always
-    /// do, since they may have to be taken back.
+    /// Opens the chain in `store`, or starts it with `genesis` if the store is empty. State that was not flushed is worked out again
+    /// from what the blocks changed.
     ///
     /// # Errors
     /// When the store holds another chain or layout, or does not hold together.
@@ -67,7 +100,7 @@ impl ChainWriter {
         chain_id: u64,
         genesis: &BlockOutcome,
         genesis_ref: L2BlockRef,
-        history_blocks: u64,
+        settings: StoreSettings,
     ) -> Result<Self, StoreError> {
         let identity = ChainIdentity {
             chain_id,
@@ -90,15 +123,74 @@ impl ChainWriter {
             Some(_) => {}
             None => write_genesis(&*store, identity, genesis, genesis_ref)?,
         }
-        let reader = ChainReader::new(store.snapshot())?;
-        let writer = Self {
+        let snapshot = store.snapshot();
+        let heads = required(&*snapshot, Table::Meta, meta::HEADS, decode_heads)?;
+        check_order(&heads)?;
+        let history_from = required(&*snapshot, Table::Meta, meta::HISTORY_FROM, codec::decode_number)?;
+        let flushed = required(&*snapshot, Table::Meta, meta::FLUSHED, codec::decode_number)?;
+        let base = Arc::new(Base {
+            number: flushed,
+            trie: StateTrie::at(state_root(&*snapshot, flushed)?),
+            cache: Arc::new(StateCache::new(settings.cache_bytes, flushed)),
+            snapshot,
+        });
+        let mut writer = Self {
             store,
-            heads: reader.heads(),
-            history_from: reader.history_from(),
-            history_blocks,
+            settings,
+            heads,
+            history_from,
+            base,
+            layers: Vec::new(),
         };
-        writer.check(&reader)?;
+        writer.check()?;
+        writer.replay()?;
         Ok(writer)
+    }
+
+    /// Brings what was committed and not flushed back into memory.
+    fn replay(&mut self) -> Result<(), StoreError> {
+        let snapshot = self.base.snapshot.clone();
+        for number in self.base.number.0 + 1..=self.heads.unsafe_head.number.0 {
+            let key = codec::number_key(L2BlockNumber(number));
+            let reference = required(&*snapshot, Table::Blocks, &key, codec::decode_block_reference)?;
+            let changes = required(&*snapshot, Table::Changes, &key, codec::decode_changes)?;
+            let trie = self.trie();
+            let trie = trie
+                .update(&self.base.nodes_at(self.base.number)?, &changes.forward())?
+                .after;
+            let expected = state_root(&*snapshot, reference.number)?;
+            if trie.root() != expected {
+                return Err(StoreError::StateRoot {
+                    number: reference.number,
+                    expected,
+                    found: trie.root(),
+                });
+            }
+            self.layers.push(Layer::new(reference, changes, trie));
+        }
+        Ok(())
+    }
+
+    /// The tries at the unsafe head.
+    fn trie(&self) -> StateTrie {
+        let newest = self.layers.last();
+        newest.map_or(&self.base.trie, |layer| &layer.trie).clone()
+    }
+
+    /// The tries after a block on the head. If they were not made from ours, what they leave out is not what our base has, so the changes
+    /// are applied to ours.
+    fn trie_after(&self, outcome: &BlockOutcome) -> Result<StateTrie, StoreError> {
+        let ours = self.trie();
+        if outcome.trie.before.shares_memory_with(&ours) {
+            return Ok(outcome.trie.after.clone());
+        }
+        let nodes = self.base.nodes_at(self.base.number)?;
+        Ok(ours.update(&nodes, &outcome.changes)?.after)
+    }
+
+    fn head_view(&self) -> StateView {
+        let (blocks, base) = (self.store.snapshot(), self.base.clone());
+        StateView::new(blocks, base, &self.layers, self.heads.unsafe_head.number)
     }
 
     /// The heads on disk.
@@ -112,7 +204,13 @@ impl ChainWriter {
     /// # Errors
     /// When the read fails.
     pub fn reader(&self) -> Result<ChainReader, StoreError> {
-        ChainReader::new(self.store.snapshot())
+        Ok(ChainReader::new(
+            self.store.snapshot(),
+            self.heads,
+            self.history_from,
+            self.base.clone(),
+            &self.layers,
+        ))
     }
 
     /// Appends a block to the unsafe chain. Durable when this returns.
@@ -133,15 +231,49 @@ impl ChainWriter {
             unsafe_head: reference,
             ..self.heads
         };
-        let snapshot = self.store.snapshot();
+        let view = self.head_view();
+        let account = |address| view.account(address);
+        let slot = |address, slot| view.slot(address, slot);
+        let changes = BlockChanges::new(&outcome.changes, account, slot)?;
+        let trie = self.trie_after(outcome)?;
         let mut batch = WriteBatch::default();
         put_block(&mut batch, outcome, &reference);
-        put_changes(&mut batch, &*snapshot, outcome, reference.number)?;
+        put_changes(&mut batch, reference.number, &changes);
         batch.put(Table::Meta, meta::HEADS, encode_heads(&heads));
-        let history_from = self.prune(&mut batch, &*snapshot, reference.number)?;
-        self.store.write(batch)?;
+        self.store.write(batch, Durability::Synced)?;
         self.heads = heads;
+        self.layers.push(Layer::new(reference, changes, trie));
+        Ok(())
+    }
+
+    /// True when enough has been committed since the last flush.
+    #[must_use]
+    pub fn is_flush_due(&self) -> bool {
+        let changed: usize = self.layers.iter().map(|layer| layer.len()).sum();
+        self.layers.len() >= self.settings.flush_blocks.max(1) || changed >= UNFLUSHED_MAX
+    }
+
+    /// Writes the state of the unsafe head to disk, and prunes history. Nothing is lost without it; starting takes longer, and memory
+    /// grows with every block.
+    ///
+    /// # Errors
+    /// When the write fails or what is stored does not fit together.
+    pub fn flush(&mut self) -> Result<(), StoreError> {
+        let mut batch = WriteBatch::default();
+        let Some((number, trie)) = flush::flush(&mut batch, &self.base, &self.layers)? else {
+            return Ok(());
+        };
+        let history_from = self.prune(&mut batch)?;
+        self.store.write(batch, Durability::Lazy)?;
         self.history_from = history_from;
+        flush::refresh_cache(&self.base, &self.layers, number);
+        self.base = Arc::new(Base {
+            number,
+            snapshot: self.store.snapshot(),
+            trie,
+            cache: self.base.cache.clone(),
+        });
+        self.layers.clear();
         Ok(())
     }
 
@@ -214,7 +346,7 @@ impl ChainWriter {
             });
         }
         batch.put(Table::Meta, meta::HEADS, encode_heads(&heads));
-        self.store.write(batch)?;
+        self.store.write(batch, Durability::Synced)?;
         self.heads = heads;
         Ok(())
     }
@@ -233,38 +365,37 @@ impl ChainWriter {
             unsafe_head: parent,
             ..self.heads
         };
-        let key = codec::number_key(head.number);
         let mut batch = WriteBatch::default();
-        restore_state(&mut batch, &**reader.snapshot(), head.number)?;
-        batch.delete(Table::Blocks, key);
-        batch.delete(Table::Receipts, key);
-        batch.delete(Table::BlockNumbers, head.hash.as_slice());
-        for transaction in &block.block.body.transactions {
-            batch.delete(Table::Transactions, transaction.tx_hash().as_slice());
-        }
+        delete_block(&mut batch, &block);
         batch.put(Table::Meta, meta::HEADS, encode_heads(&heads));
-        self.store.write(batch)?;
+        if self.layers.pop().is_some() {
+            self.store.write(batch, Durability::Synced)?;
+        } else {
+            let trie = flush::unflush(&mut batch, &self.base)?;
+            self.store.write(batch, Durability::Synced)?;
+            self.base = Arc::new(Base {
+                number: parent_number,
+                snapshot: self.store.snapshot(),
+                trie,
+                cache: Arc::new(self.base.cache.emptied(parent_number)),
+            });
+        }
         self.heads = heads;
         Ok(())
     }
 
-    /// Deletes history that is out of the window and finalized. Returns the new oldest block with state.
-    fn prune(
-        &self,
-        batch: &mut WriteBatch,
-        snapshot: &dyn Snapshot,
-        head: L2BlockNumber,
-    ) -> Result<L2BlockNumber, StoreError> {
+    /// Deletes history that is out of the window, finalized and flushed. Returns the new oldest block with state.
+    fn prune(&self, batch: &mut WriteBatch) -> Result<L2BlockNumber, StoreError> {
+        let head = self.heads.unsafe_head.number;
         let target = head
-            .saturating_sub(self.history_blocks)
-            .min(self.heads.finalized_head.number);
+            .saturating_sub(self.settings.history_blocks)
+            .min(self.heads.finalized_head.number)
+            .min(self.base.number);
         let mut oldest = self.history_from;
-        while oldest < target && oldest.0 - self.history_from.0 < PRUNED_PER_COMMIT_MAX {
+        let blocks_max = PRUNED_PER_BLOCK_MAX.saturating_mul(self.layers.len() as u64);
+        while oldest < target && oldest.0 - self.history_from.0 < blocks_max {
             oldest = oldest.next();
-            for prefix in changes_of(snapshot, oldest)? {
-                batch.delete(Table::History, codec::history_key(&prefix, oldest));
-            }
-            batch.delete(Table::Changes, codec::number_key(oldest));
+            flush::prune_block(batch, &self.base, oldest)?;
         }
         if oldest != self.history_from {
             batch.put(Table::Meta, meta::HISTORY_FROM, codec::number_key(oldest));
@@ -272,15 +403,15 @@ impl ChainWriter {
         Ok(oldest)
     }
 
-    /// What a damaged folder would fail: order of the heads, the blocks they name, and the root of the state they promise.
-    fn check(&self, reader: &ChainReader) -> Result<(), StoreError> {
-        check_order(&self.heads)?;
+    /// What a damaged folder would fail: the blocks the heads name, and the root of the state on disk.
+    fn check(&self) -> Result<(), StoreError> {
+        let snapshot = &*self.base.snapshot;
         for head in [
             self.heads.unsafe_head,
             self.heads.safe_head,
             self.heads.finalized_head,
         ] {
-            let canonical = canonical_hash(&**reader.snapshot(), head.number)?;
+            let canonical = canonical_hash(snapshot, head.number)?;
             if canonical != Some(head.hash) {
                 return Err(StoreError::NotCanonical {
                     number: head.number,
@@ -289,11 +420,10 @@ impl ChainWriter {
                 });
             }
         }
-        let head = self.heads.unsafe_head.number;
-        let block = reader
-            .block_by_number(head)?
-            .ok_or(StoreError::MissingBlock(head))?;
-        reader.state_at(head)?.check_root(block.block.header.state_root)
+        let nodes = self.base.nodes_at(self.base.number)?;
+        // Reads the root node and checks it against the header's.
+        self.base.trie.account_proof(&nodes, Address::ZERO)?;
+        Ok(())
     }
 }
 
@@ -328,10 +458,8 @@ fn write_genesis(
     let mut batch = WriteBatch::default();
     batch.put(Table::Meta, meta::IDENTITY, encode_identity(identity));
     put_block(&mut batch, genesis, &reference);
-    for (table, key, value) in flat_writes(&genesis.changes, &genesis.trie) {
-        batch.set(table, key, value);
-    }
-    put_codes(&mut batch, &genesis.changes);
+    let nodes = genesis.trie.after.node_changes(&StateTrie::default(), &NoNodes)?;
+    flush::put_genesis(&mut batch, reference.number, &genesis.changes, nodes);
     let heads = Heads {
         unsafe_head: reference,
         safe_head: reference,
@@ -343,7 +471,14 @@ fn write_genesis(
         meta::HISTORY_FROM,
         codec::number_key(reference.number),
     );
-    store.write(batch)
+    store.write(batch, Durability::Synced)
+}
+
+/// State root in the header of block `number`.
+fn state_root(snapshot: &dyn Snapshot, number: L2BlockNumber) -> Result<B256, StoreError> {
+    let key = codec::number_key(number);
+    let (_, _, block) = required(snapshot, Table::Blocks, &key, codec::decode_block)?;
+    Ok(block.header.state_root)
 }
 
 /// After an L1 reorg what was derived from the abandoned L1 blocks says nothing any more.

@@ -25,7 +25,7 @@ use tributary_sequencer::{
     builder::BuilderSettings,
     clock::ManualClock,
     config::{NodeConfig, NodeParts},
-    engine::EngineSettings,
+    engine::StoreSettings,
     node::Node,
     pool::PoolLimits,
     rpc::RpcSettings,
@@ -90,7 +90,7 @@ impl RunningNode {
             sequencer_rpc: None,
             rpc: RpcSettings::default(),
             builder: BuilderSettings { l1_confirmations: 0 },
-            engine: EngineSettings::default(),
+            engine: StoreSettings::default(),
             pool: PoolLimits::default(),
             derivation: DriverSettings {
                 poll_interval: Duration::from_millis(10),

@@ -39,7 +39,7 @@ use tributary_protocol::{
 use tributary_sequencer::{
     builder::{BlockTransactions, Builder, BuilderSettings, PoolTransaction, TransactionSource},
     clock::ManualClock,
-    engine::{Chain, Engine, EngineSettings},
+    engine::{Chain, Engine, StoreSettings},
     l1_view::L1View,
     store::{MemoryStore, Store},
 };
@@ -266,7 +266,7 @@ impl World {
         let (config, genesis) = genesis_of(&l1);
         let genesis = genesis.seal();
         let config = Arc::new(config);
-        let engine = Engine::start(store, config.clone(), &genesis, EngineSettings::default()).unwrap();
+        let engine = Engine::start(store, config.clone(), &genesis, StoreSettings::default()).unwrap();
         Self {
             view: L1View::new(config.clone(), l1.clone()),
             config,

@@ -10,7 +10,7 @@ use tributary_protocol::{
     config::{RollupConfig, SystemConfig},
     execute::{ExecuteError, execute_block},
     genesis::GenesisBlock,
-    state::{StateChanges, TrieChanges, memory::MemoryState},
+    state::{StateChanges, memory::MemoryState, trie::TrieUpdate},
 };
 
 /// One block, with the state after it.
@@ -79,7 +79,7 @@ impl Chain {
             reference,
             system_config: config.genesis.system_config,
             state: genesis.memory_state(),
-            preimages: preimages(&genesis.changes, &genesis.trie),
+            preimages: preimages(&genesis.changes, &genesis.trie, &MemoryState::default()),
         };
         Self {
             config,
@@ -117,6 +117,7 @@ impl Chain {
         let parent = self.head();
         let header = Sealed::new_unchecked(parent.block.header.clone(), parent.reference.hash);
         let outcome = execute_block(&self.config, &header, attributes, &parent.state)?;
+        let preimages = preimages(&outcome.changes, &outcome.trie, &parent.state);
         let mut state = parent.state.clone();
         state.apply(&outcome);
         let reference = L2BlockRef::from_block(&outcome.block, outcome.hash, &self.config.genesis)
@@ -128,13 +129,16 @@ impl Chain {
             reference,
             system_config,
             state,
-            preimages: preimages(&outcome.changes, &outcome.trie),
+            preimages,
         }));
         Ok(self.head())
     }
 }
 
-fn preimages(changes: &StateChanges, trie: &TrieChanges) -> Vec<Bytes> {
+fn preimages(changes: &StateChanges, trie: &TrieUpdate, parent: &MemoryState) -> Vec<Bytes> {
+    let trie = trie
+        .changes(parent)
+        .expect("the update read its nodes from this state");
     let accounts = trie.accounts.values();
     let storage = trie.storage.values().flat_map(|nodes| nodes.values());
     let nodes = accounts.chain(storage).flatten();

@@ -13,7 +13,7 @@ use tributary_derivation::{
 };
 use tributary_protocol::block::{L2BlockNumber, L2BlockRef};
 use tributary_sequencer::{
-    engine::{Chain, Engine, EngineSettings},
+    engine::{Chain, Engine, StoreSettings},
     store::{MemoryStore, Store},
 };
 
@@ -206,7 +206,7 @@ impl Node {
 
 fn start(env: &Env, store: &MemoryStore) -> Result<Engine, Violation> {
     let store: Arc<dyn Store> = Arc::new(store.clone());
-    Engine::start(store, env.config.clone(), &env.genesis, EngineSettings::default())
+    Engine::start(store, env.config.clone(), &env.genesis, StoreSettings::default())
         .map_err(|error| Violation::Restart(error.to_string()))
 }
 

@@ -1,21 +1,25 @@
-//! The Merkle Patricia trie, kept incrementally: a block's changes in, the new root and the nodes that changed out.
+//! The Merkle Patricia trie, kept incrementally: a block's changes in, the next version of the trie out.
 //!
 //! ```text
-//!  StateChanges --update--> TrieOutcome { state_root, storage_roots, changes }
-//!       nodes are read through TrieReader, one by one, only on the way to a change
+//!  StateTrie --update(StateChanges)--> TrieUpdate { before, after, storage_roots }
+//!       nodes are read through TrieReader, one by one, only on the way to a change, and stay in memory
+//!  TrieUpdate --changes--> TrieChanges: what to write so that the stored nodes are those of `after`
 //! ```
+//!
+//! Versions share what did not change, so an old one costs what has changed since, and reads the same while newer ones are made.
 //!
 //! Invariants: after any sequence of updates the stored nodes are exactly those a fresh build of the same state would store, and
 //! every node read is checked against the hash its parent names, so that a half-written state is an error and never a root.
 
+mod changes;
+mod edit;
 mod node;
 mod proof;
-mod update;
 
 #[cfg(test)]
 mod tests;
 
-pub use proof::{AccountProof, StorageProof, account_proof, storage_proof};
+pub use proof::{AccountProof, StorageProof};
 
 use super::{StateChanges, TrieChanges, TrieReader};
 use alloc::{
@@ -23,21 +27,29 @@ use alloc::{
     collections::{BTreeMap, BTreeSet},
     vec::Vec,
 };
-use alloy_primitives::{Address, B256, U256, keccak256};
-use alloy_rlp::Decodable;
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, Nibbles, TrieAccount};
 use core::fmt;
-use node::Nodes;
+use edit::Change;
+use node::{Link, Node, Source, Value};
 
-/// What [`update`] found.
+/// One version of the state trie: as much of it as was ever needed. A clone shares everything.
+///
+/// What is not in memory yet is read when it is needed, through a reader that knows the nodes of this very version.
+#[derive(Clone, Default)]
+pub struct StateTrie {
+    root: Option<Link>,
+}
+
+/// Two versions of the state trie, one block apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TrieOutcome {
-    /// Root of the account trie after the changes.
-    pub state_root: B256,
+pub struct TrieUpdate {
+    /// Before the changes.
+    pub before: StateTrie,
+    /// After the changes.
+    pub after: StateTrie,
     /// Storage root of every account the changes name and that still exists.
     pub storage_roots: BTreeMap<Address, B256>,
-    /// Stored nodes that appeared, changed or went away.
-    pub changes: TrieChanges,
 }
 
 /// Where a node belongs.
@@ -59,6 +71,17 @@ impl fmt::Display for NodeAt {
     }
 }
 
+/// A stored node in two versions: RLP, or `None` where there is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeChange {
+    /// Where the node belongs.
+    pub at: NodeAt,
+    /// In the older version.
+    pub before: Option<Bytes>,
+    /// In the newer one.
+    pub after: Option<Bytes>,
+}
+
 /// Why the trie could not be read or changed. All of these mean that the store is damaged or failing: halt.
 #[derive(Debug, thiserror::Error)]
 pub enum TrieError {
@@ -71,6 +94,9 @@ pub enum TrieError {
         #[source]
         source: Box<dyn core::error::Error + Send + Sync>,
     },
+    /// The reader has no trie to offer.
+    #[error("the state trie could not be read")]
+    Reader(#[source] Box<dyn core::error::Error + Send + Sync>),
     /// A parent names a node that is not there.
     #[error("{at} is missing, its parent names {hash}")]
     MissingNode {
@@ -117,82 +143,220 @@ pub enum TrieError {
     },
 }
 
-/// Applies one block's changes to the state with root `prev_root`. Reads through `reader`, writes nothing.
-///
-/// # Errors
-/// If a node cannot be read, is missing or is not the one its parent names, or if `changes` contradict themselves.
-pub fn update<R: TrieReader>(
-    reader: &R,
-    prev_root: B256,
-    changes: &StateChanges,
-) -> Result<TrieOutcome, TrieError> {
-    let nodes = Nodes::new(reader, None);
-    let mut storage_roots = BTreeMap::new();
-    let mut storage_changes = BTreeMap::new();
-    let mut leaves = BTreeMap::new();
-    let named: BTreeSet<&Address> = changes.accounts.keys().chain(changes.storage.keys()).collect();
-
-    for &address in named {
-        let owner = keccak256(address);
-        let before = proof::walk(&nodes, prev_root, owner, drop)?
-            .map(|rlp| decode_account(&rlp, address))
-            .transpose()?;
-        let mut storage_root = before.map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
-        if let Some(slots) = changes.storage.get(&address) {
-            let storage = Nodes::new(reader, Some(owner));
-            let (root, nodes) = update::update(&storage, storage_root, storage_leaves(slots))?;
-            storage_root = root;
-            if !nodes.is_empty() {
-                storage_changes.insert(owner, nodes);
-            }
+impl StateTrie {
+    /// The trie with this root, nothing of it in memory.
+    #[must_use]
+    pub fn at(root: B256) -> Self {
+        Self {
+            root: Link::root(root),
         }
-        let after = match changes.accounts.get(&address) {
-            None => Some(TrieAccount {
-                storage_root,
-                ..before.ok_or(TrieError::StorageWithoutAccount { address })?
-            }),
-            Some(None) if storage_root == EMPTY_ROOT_HASH => None,
+    }
+
+    /// The state root.
+    #[must_use]
+    pub fn root(&self) -> B256 {
+        let hash = self.root.as_ref().and_then(Link::hash);
+        hash.unwrap_or(EMPTY_ROOT_HASH)
+    }
+
+    /// Applies one block's changes. What is not in memory is read through `reader`; nothing is written.
+    ///
+    /// # Errors
+    /// If a node cannot be read, is missing or is not the one its parent names, or if `changes` contradict themselves.
+    pub fn update<R: TrieReader>(&self, reader: &R, changes: &StateChanges) -> Result<TrieUpdate, TrieError> {
+        let mut storage_roots = BTreeMap::new();
+        let named: BTreeSet<&Address> = changes.accounts.keys().chain(changes.storage.keys()).collect();
+        let mut leaves = Vec::with_capacity(named.len());
+        for &address in named {
+            let owner = keccak256(address);
+            let value = self.changed_account(reader, address, owner, changes)?;
+            if let Some((root, _)) = &value {
+                storage_roots.insert(address, *root);
+            }
+            leaves.push((owner, value.map(|(_, value)| value)));
+        }
+        leaves.sort_unstable_by_key(|(owner, _)| *owner);
+        let leaves: Vec<_> = leaves
+            .into_iter()
+            .map(|(owner, value)| Change::new(owner, value))
+            .collect();
+        let source = Source { reader, owner: None };
+        let root = edit::edit(&source, self.root.as_ref(), &leaves)?;
+        Ok(TrieUpdate {
+            before: self.clone(),
+            after: Self { root },
+            storage_roots,
+        })
+    }
+
+    /// What the trie shall hold for an account that `changes` name, and its storage root; `None` if it is gone.
+    fn changed_account<R: TrieReader>(
+        &self,
+        reader: &R,
+        address: Address,
+        owner: B256,
+        changes: &StateChanges,
+    ) -> Result<Option<(B256, Value)>, TrieError> {
+        let source = Source { reader, owner: None };
+        let leaf = proof::find(&source, self.root.as_ref(), owner, drop)?;
+        let mut storage = leaf.and_then(|leaf| leaf.value.storage.clone());
+        if let Some(slots) = changes.storage.get(&address) {
+            let source = Source {
+                reader,
+                owner: Some(owner),
+            };
+            storage = edit::edit(&source, storage.as_ref(), &slot_changes(slots))?;
+        }
+        let storage_root = storage.as_ref().and_then(Link::hash).unwrap_or(EMPTY_ROOT_HASH);
+        let account = match changes.accounts.get(&address) {
+            None => {
+                let leaf = leaf.ok_or(TrieError::StorageWithoutAccount { address })?;
+                TrieAccount {
+                    storage_root,
+                    ..proof::decode_account(leaf, address)?
+                }
+            }
+            Some(None) if storage.is_none() => return Ok(None),
             Some(None) => return Err(TrieError::RemovedWithStorage { address }),
-            Some(Some(account)) => Some(TrieAccount {
+            Some(Some(account)) => TrieAccount {
                 nonce: account.nonce,
                 balance: account.balance,
                 storage_root,
                 code_hash: account.code_hash,
-            }),
+            },
         };
-        if after.is_some() {
-            storage_roots.insert(address, storage_root);
-        }
-        leaves.insert(owner, after.map(alloy_rlp::encode));
+        let rlp = alloy_rlp::encode(account).into();
+        Ok(Some((storage_root, Value { rlp, storage })))
     }
 
-    let (state_root, accounts) = update::update(&nodes, prev_root, leaves)?;
-    Ok(TrieOutcome {
-        state_root,
-        storage_roots,
-        changes: TrieChanges {
-            accounts,
-            storage: storage_changes,
-        },
-    })
+    /// Stored nodes that differ from those of `before`: applied to the nodes of `before` they give the nodes of this trie. Where
+    /// `before` is not in memory and differs, `reader` knows its nodes.
+    ///
+    /// # Errors
+    /// If a node cannot be read, is missing, or is not the one its parent names.
+    pub fn changes_since<R: TrieReader>(&self, before: &Self, reader: &R) -> Result<TrieChanges, TrieError> {
+        let mut changes = TrieChanges::default();
+        for NodeChange { at, after, .. } in self.node_changes(before, reader)? {
+            let nodes = match at.owner {
+                None => &mut changes.accounts,
+                Some(owner) => changes.storage.entry(owner).or_default(),
+            };
+            nodes.insert(at.path, after);
+        }
+        Ok(changes)
+    }
+
+    /// As [`Self::changes_since`], with what was there before: the account trie first, then storage tries, each in order of paths.
+    ///
+    /// # Errors
+    /// As [`Self::changes_since`].
+    pub fn node_changes<R: TrieReader>(
+        &self,
+        before: &Self,
+        reader: &R,
+    ) -> Result<Vec<NodeChange>, TrieError> {
+        let mut nodes = Vec::new();
+        let roots = [before.root.as_ref(), self.root.as_ref()];
+        let tries = changes::between(reader, None, roots, &mut nodes)?;
+        for (owner, roots) in tries {
+            let roots = [roots[0].as_ref(), roots[1].as_ref()];
+            changes::between(reader, Some(owner), roots, &mut nodes)?;
+        }
+        Ok(nodes)
+    }
+
+    /// True if both are the same in memory, not only in contents: what one has read, the other has.
+    #[must_use]
+    pub fn shares_memory_with(&self, other: &Self) -> bool {
+        match (&self.root, &other.root) {
+            (None, None) => true,
+            (Some(root), Some(other)) => root.is_shared_with(other),
+            _ => false,
+        }
+    }
+
+    /// Nodes in memory, storage tries included.
+    #[must_use]
+    pub fn nodes_in_memory(&self) -> usize {
+        self.root.as_ref().map_or(0, count)
+    }
+
+    /// The same trie with the nodes above `depth` (in nibbles; at least 1) in memory, as far as they were, and nothing below.
+    #[must_use]
+    pub fn trimmed(&self, depth: usize) -> Self {
+        Self {
+            root: self.root.as_ref().map(|root| trim(root, depth)),
+        }
+    }
 }
 
-fn storage_leaves(slots: &BTreeMap<U256, U256>) -> BTreeMap<B256, Option<Vec<u8>>> {
-    slots
+impl TrieUpdate {
+    /// Stored nodes that appeared, changed or went away.
+    ///
+    /// # Errors
+    /// None after an update that read through the same reader: what differs is in memory.
+    pub fn changes<R: TrieReader>(&self, reader: &R) -> Result<TrieChanges, TrieError> {
+        self.after.changes_since(&self.before, reader)
+    }
+}
+
+impl PartialEq for StateTrie {
+    /// Roots name contents.
+    fn eq(&self, other: &Self) -> bool {
+        self.root() == other.root()
+    }
+}
+
+impl Eq for StateTrie {}
+
+impl fmt::Debug for StateTrie {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StateTrie({})", self.root())
+    }
+}
+
+fn count(link: &Link) -> usize {
+    1 + match link.loaded() {
+        None => return 0,
+        Some(Node::Leaf(leaf)) => leaf.value.storage.as_ref().map_or(0, count),
+        Some(Node::Extension { child, .. }) => count(child),
+        Some(Node::Branch(children)) => children.iter().flatten().map(count).sum(),
+    }
+}
+
+fn trim(link: &Link, depth: usize) -> Link {
+    let stored = || Link::stored(link.reference().clone());
+    let node = match link.loaded() {
+        Some(Node::Branch(children)) if depth > 0 => {
+            let mut kept = Box::new([const { None }; 16]);
+            for (place, child) in kept.iter_mut().zip(children.iter()) {
+                *place = child.as_ref().map(|child| trim(child, depth - 1));
+            }
+            Node::Branch(kept)
+        }
+        Some(Node::Extension { key, child }) if depth > key.len() => Node::Extension {
+            key: *key,
+            child: trim(child, depth - key.len()),
+        },
+        _ => return stored(),
+    };
+    Link::made(link.reference().clone(), node)
+}
+
+fn slot_changes(slots: &BTreeMap<U256, U256>) -> Vec<Change> {
+    let mut changes: Vec<_> = slots
         .iter()
         .map(|(slot, value)| {
-            let value = (!value.is_zero()).then(|| alloy_rlp::encode(value));
+            let value = (!value.is_zero()).then(|| Value {
+                rlp: alloy_rlp::encode(value).into(),
+                storage: None,
+            });
             (keccak256(slot.to_be_bytes::<32>()), value)
         })
+        .collect();
+    changes.sort_unstable_by_key(|(key, _)| *key);
+    changes
+        .into_iter()
+        .map(|(key, value)| Change::new(key, value))
         .collect()
-}
-
-fn decode_account(mut rlp: &[u8], address: Address) -> Result<TrieAccount, TrieError> {
-    TrieAccount::decode(&mut rlp)
-        .ok()
-        .filter(|_| rlp.is_empty())
-        .ok_or_else(|| TrieError::MalformedValue {
-            owner: None,
-            key: keccak256(address),
-        })
 }

@@ -1,6 +1,6 @@
 //! The trie against alloy's `HashBuilder`, which builds a root from all leaves at once and shares no code with ours.
 
-use super::{node::Nodes, *};
+use super::*;
 use crate::state::{Account, memory::MemoryState};
 use alloc::{string::ToString, vec};
 use alloy_primitives::{Bytes, address, b256};
@@ -21,23 +21,42 @@ impl TrieReader for OneTrie {
     }
 }
 
+/// Whoever owns the one trie; a storage trie's leaves may hold anything.
+const OWNER: Option<B256> = Some(B256::ZERO);
+
+fn sorted(changes: BTreeMap<B256, Option<Vec<u8>>>) -> Vec<Change> {
+    let changes = changes.into_iter();
+    let value = |rlp: Vec<u8>| Value {
+        rlp: rlp.into(),
+        storage: None,
+    };
+    changes
+        .map(|(key, rlp)| Change::new(key, rlp.map(value)))
+        .collect()
+}
+
 impl OneTrie {
+    fn source(&self) -> Source<'_, Self> {
+        Source {
+            reader: self,
+            owner: OWNER,
+        }
+    }
+
     fn update(&mut self, root: B256, changes: BTreeMap<B256, Option<Vec<u8>>>) -> Result<B256, TrieError> {
-        let (root, nodes) = update::update(&Nodes::new(&*self, None), root, changes)?;
-        for (path, rlp) in nodes {
-            match rlp {
-                Some(rlp) => {
-                    assert_ne!(
-                        self.0.insert(path, rlp.clone()),
-                        Some(rlp),
-                        "a node that did not change was reported"
-                    );
-                }
-                None => assert!(
-                    self.0.remove(&path).is_some(),
-                    "a node that never was is reported gone"
-                ),
-            }
+        let before = Link::root(root);
+        let after = edit::edit(&self.source(), before.as_ref(), &sorted(changes))?;
+        // Leaves here are no accounts, so both are walked as a storage trie.
+        let mut nodes = Vec::new();
+        changes::between(&*self, OWNER, [before.as_ref(), after.as_ref()], &mut nodes)?;
+        let root = after.as_ref().and_then(Link::hash).unwrap_or(EMPTY_ROOT_HASH);
+        for NodeChange { at, before, after } in nodes {
+            assert_ne!(before, after, "a node that did not change was reported");
+            let held = match after {
+                Some(rlp) => self.0.insert(at.path, rlp),
+                None => self.0.remove(&at.path),
+            };
+            assert_eq!(held, before);
         }
         Ok(root)
     }
@@ -110,7 +129,9 @@ proptest! {
         let root = trie.update(EMPTY_ROOT_HASH, all).unwrap();
         for key in probes.iter().chain(leaves.keys()) {
             let mut proof = Vec::new();
-            let found = proof::walk(&Nodes::new(&trie, None), root, *key, |rlp| proof.push(rlp)).unwrap();
+            let root_link = Link::root(root);
+            let found = proof::find(&trie.source(), root_link.as_ref(), *key, |rlp| proof.push(rlp)).unwrap();
+            let found = found.map(|leaf| leaf.value.rlp.to_vec());
             prop_assert_eq!(found.as_ref(), leaves.get(key));
             prop_assert!(verify_proof(root, Nibbles::unpack(key), found, &proof).is_ok());
         }
@@ -171,6 +192,26 @@ fn changes_for(state: &MemoryState, acts: &[(u8, Act)]) -> StateChanges {
     changes
 }
 
+/// Nodes of two states, told apart by their hash.
+struct Either<'a>(&'a MemoryState, &'a MemoryState);
+
+impl TrieReader for Either<'_> {
+    type Error = Infallible;
+    fn trie_node(
+        &self,
+        owner: Option<B256>,
+        path: &Nibbles,
+        hash: B256,
+    ) -> Result<Option<Bytes>, Infallible> {
+        let found = [self.0, self.1].map(|state| state.trie_node(owner, path, hash));
+        let mut found = found
+            .into_iter()
+            .filter_map(Result::transpose)
+            .map(Result::unwrap);
+        Ok(found.find(|node| keccak256(node) == hash))
+    }
+}
+
 fn rebuilt_state_root(state: &MemoryState) -> B256 {
     root::state_root_unhashed(state.accounts().iter().map(|(address, account)| {
         let slots = state.storage().get(address).into_iter().flatten();
@@ -197,9 +238,9 @@ proptest! {
         let mut root = EMPTY_ROOT_HASH;
         for acts in blocks {
             let changes = changes_for(&state, &acts);
-            let outcome = update(&state, root, &changes).unwrap();
-            state.apply_changes(&changes, &outcome.changes);
-            root = outcome.state_root;
+            let outcome = StateTrie::at(root).update(&state, &changes).unwrap();
+            state.apply_changes(&changes, &outcome.changes(&state).unwrap());
+            root = outcome.after.root();
             prop_assert_eq!(root, rebuilt_state_root(&state));
 
             let all = StateChanges {
@@ -207,12 +248,55 @@ proptest! {
                 storage: state.storage().clone(),
                 codes: BTreeMap::new(),
             };
-            let fresh_outcome = update(&MemoryState::default(), EMPTY_ROOT_HASH, &all).unwrap();
             let mut fresh = MemoryState::default();
-            fresh.apply_changes(&all, &fresh_outcome.changes);
+            let fresh_outcome = StateTrie::default().update(&fresh, &all).unwrap();
+            fresh.apply_changes(&all, &fresh_outcome.changes(&fresh).unwrap());
             prop_assert_eq!(&state, &fresh);
             for (address, storage_root) in &outcome.storage_roots {
                 prop_assert_eq!(fresh_outcome.storage_roots.get(address), Some(storage_root));
+            }
+        }
+    }
+
+    #[test]
+    fn every_version_of_a_trie_in_memory_stays_what_it_was(
+        blocks in many(many((0u8..10, act()), 0..10), 1..10),
+        trims in many(0usize..4, 10),
+    ) {
+        let mut states = Vec::from([MemoryState::default()]);
+        let mut versions = Vec::from([StateTrie::default()]);
+        for (acts, trim) in blocks.into_iter().zip(trims) {
+            let mut state = states.last().unwrap().clone();
+            let changes = changes_for(&state, &acts);
+            let update = versions.last().unwrap().update(&state, &changes).unwrap();
+            state.apply_changes(&changes, &update.changes(&state).unwrap());
+            prop_assert_eq!(update.after.root(), rebuilt_state_root(&state));
+            // As a node does that may keep only so much: what was cut off is read again.
+            versions.push(match trim {
+                0 => update.after,
+                depth => update.after.trimmed(depth),
+            });
+            states.push(state);
+        }
+        for (state, version) in states.iter().zip(&versions) {
+            prop_assert_eq!(version.root(), rebuilt_state_root(state));
+            for who in 0u8..11 {
+                let address = Address::repeat_byte(who);
+                let proven = version.account_proof(state, address).unwrap();
+                prop_assert_eq!(proven.account.map(|account| account.nonce), state.accounts().get(&address).map(|a| a.nonce));
+                let key = Nibbles::unpack(keccak256(address));
+                let rlp = proven.account.map(alloy_rlp::encode);
+                prop_assert!(verify_proof(version.root(), key, rlp, &proven.proof).is_ok());
+            }
+        }
+        // From any version to any later one, as a store does that writes several blocks at once.
+        for (from, before) in versions.iter().enumerate() {
+            for (to, after) in versions.iter().enumerate().skip(from) {
+                let changes = after.changes_since(before, &Either(&states[from], &states[to])).unwrap();
+                let mut nodes = states[from].clone();
+                nodes.apply_changes(&StateChanges::default(), &changes);
+                prop_assert_eq!(nodes.account_nodes(), states[to].account_nodes());
+                prop_assert_eq!(nodes.storage_nodes(), states[to].storage_nodes());
             }
         }
     }
@@ -223,20 +307,20 @@ proptest! {
         let mut root = EMPTY_ROOT_HASH;
         for act in acts.chunks(5) {
             let changes = changes_for(&state, act);
-            let outcome = update(&state, root, &changes).unwrap();
-            state.apply_changes(&changes, &outcome.changes);
-            root = outcome.state_root;
+            let outcome = StateTrie::at(root).update(&state, &changes).unwrap();
+            state.apply_changes(&changes, &outcome.changes(&state).unwrap());
+            root = outcome.after.root();
         }
         for who in 0u8..11 {
             let address = Address::repeat_byte(who);
-            let proven = account_proof(&state, root, address).unwrap();
+            let proven = StateTrie::at(root).account_proof(&state, address).unwrap();
             prop_assert_eq!(proven.account.map(|account| account.nonce), state.accounts().get(&address).map(|a| a.nonce));
             let key = Nibbles::unpack(keccak256(address));
             prop_assert!(verify_proof(root, key, proven.account.map(alloy_rlp::encode), &proven.proof).is_ok());
 
             let storage_root = proven.account.map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
             for slot in (0u64..13).map(U256::from) {
-                let proven = storage_proof(&state, storage_root, address, slot).unwrap();
+                let proven = StateTrie::at(root).storage_proof(&state, address, slot).unwrap();
                 let stored = state.storage().get(&address).and_then(|slots| slots.get(&slot)).copied();
                 prop_assert_eq!(proven.value, stored.unwrap_or_default());
                 let key = Nibbles::unpack(keccak256(slot.to_be_bytes::<32>()));
@@ -263,9 +347,12 @@ fn two_leaves() -> (OneTrie, B256, B256) {
 #[test]
 fn empty_changes_keep_the_root_and_read_nothing() {
     let root = b256!("1111111111111111111111111111111111111111111111111111111111111111");
-    let outcome = update(&MemoryState::default(), root, &StateChanges::default());
-    assert!(matches!(outcome, Ok(TrieOutcome { state_root, changes, .. })
-        if state_root == root && changes == TrieChanges::default()));
+    let state = MemoryState::default();
+    let outcome = StateTrie::at(root)
+        .update(&state, &StateChanges::default())
+        .unwrap();
+    assert_eq!(outcome.after.root(), root);
+    assert_eq!(outcome.changes(&state).unwrap(), TrieChanges::default());
 }
 
 #[test]
@@ -280,8 +367,11 @@ fn missing_node_is_an_error_and_not_an_empty_place() {
     let TrieError::MissingNode { at, hash } = error else {
         panic!("{error}");
     };
-    assert_eq!((*at, hash), (NodeAt { owner: None, path }, keccak256(&removed)));
-    assert_eq!(at.to_string(), "account trie node at /1");
+    assert_eq!((*at, hash), (NodeAt { owner: OWNER, path }, keccak256(&removed)));
+    assert_eq!(
+        NodeAt { owner: None, path }.to_string(),
+        "account trie node at /1"
+    );
 }
 
 #[test]
@@ -336,7 +426,9 @@ impl TrieReader for FailingReader {
 
 #[test]
 fn failed_read_carries_its_cause() {
-    let error = account_proof(&FailingReader, B256::repeat_byte(1), Address::ZERO).unwrap_err();
+    let error = StateTrie::at(B256::repeat_byte(1))
+        .account_proof(&FailingReader, Address::ZERO)
+        .unwrap_err();
     assert_eq!(
         core::error::Error::source(&error).unwrap().to_string(),
         "disk on fire"
@@ -350,13 +442,13 @@ fn changes_that_contradict_themselves_are_refused() {
     let mut changes = StateChanges::default();
     changes.storage.insert(address, slots);
     let state = MemoryState::default();
-    let error = update(&state, EMPTY_ROOT_HASH, &changes).unwrap_err();
+    let error = StateTrie::default().update(&state, &changes).unwrap_err();
     assert!(
         matches!(error, TrieError::StorageWithoutAccount { .. }),
         "{error}"
     );
 
     changes.accounts.insert(address, None);
-    let error = update(&state, EMPTY_ROOT_HASH, &changes).unwrap_err();
+    let error = StateTrie::default().update(&state, &changes).unwrap_err();
     assert!(matches!(error, TrieError::RemovedWithStorage { .. }), "{error}");
 }

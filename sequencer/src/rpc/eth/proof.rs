@@ -8,7 +8,6 @@ use alloy::{
     serde::JsonStorageKey,
 };
 use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
-use tributary_protocol::state::trie::{account_proof, storage_proof};
 
 /// Slots one request may ask for; each is a walk down a trie.
 const SLOTS_MAX: usize = 1024;
@@ -29,9 +28,9 @@ pub(in crate::rpc) fn proof(rpc: &Rpc, mut args: Args) -> Result<EIP1186AccountP
         Some(Named::Pending(pending)) => *pending.parent(),
         None => return Err(RpcError::server("header not found")),
     };
-    let block = rpc.committed(&reference)?;
     let state = rpc.chain().state_at(reference.number)?;
-    let found = account_proof(&state, block.block.header.state_root, address).map_err(RpcError::internal)?;
+    let trie = state.state_trie()?;
+    let found = trie.account_proof(&state, address).map_err(RpcError::internal)?;
     let account = found.account.unwrap_or(TrieAccount {
         nonce: 0,
         balance: U256::ZERO,
@@ -39,7 +38,8 @@ pub(in crate::rpc) fn proof(rpc: &Rpc, mut args: Args) -> Result<EIP1186AccountP
         code_hash: KECCAK256_EMPTY,
     });
     let slots = keys.into_iter().map(|key| {
-        let slot = storage_proof(&state, account.storage_root, address, key.as_b256().into())
+        let slot = trie
+            .storage_proof(&state, address, key.as_b256().into())
             .map_err(RpcError::internal)?;
         Ok(EIP1186StorageProof::new(key, slot.value, slot.proof))
     });

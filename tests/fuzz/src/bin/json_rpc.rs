@@ -18,7 +18,7 @@ use tributary_fuzz::{
     target,
 };
 use tributary_sequencer::{
-    engine::{Engine, EngineSettings},
+    engine::{Engine, StoreSettings},
     health::Health,
     pool::{Pool, PoolLimits},
     rpc::{NodeStatus, Rpc, RpcSettings, TransactionTarget},
@@ -47,7 +47,7 @@ fn start() -> Node {
         Arc::new(MemoryStore::default()),
         net.config.clone(),
         &net.genesis,
-        EngineSettings::default(),
+        StoreSettings::default(),
     )
     .expect("an empty store");
     let transfer = net.transfer(0, 5);
