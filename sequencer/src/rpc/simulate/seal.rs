@@ -20,7 +20,6 @@ use revm_inspectors::transfer::TRANSFER_LOG_EMITTER;
 use tributary_protocol::{
     block::{L2Block, L2BlockNumber, L2BlockRef},
     execute::state_changes,
-    state::trie,
 };
 
 /// A call and what it did.
@@ -124,11 +123,12 @@ fn roots(run: &mut Run) -> Result<(alloy::primitives::B256, alloy::primitives::B
         return Ok((UNKNOWN_ROOT, withdrawals_root));
     }
     let changes = state_changes(&run.state.bundle_state);
-    let outcome = trie::update(start, base.state_root, &changes).map_err(RpcError::internal)?;
+    let trie = start.state_trie()?;
+    let outcome = trie.update(start, &changes).map_err(RpcError::internal)?;
     let withdrawals_root = outcome
         .storage_roots
         .get(&L2_TO_L1_MESSAGE_PASSER_ADDRESS)
         .copied()
         .unwrap_or(withdrawals_root);
-    Ok((outcome.state_root, withdrawals_root))
+    Ok((outcome.after.root(), withdrawals_root))
 }
