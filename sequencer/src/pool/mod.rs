@@ -49,6 +49,9 @@ use std::{
 use tokio::sync::{broadcast, watch};
 use tributary_protocol::block::L2BlockRef;
 
+/// Accepted hashes a listener may be behind: half a megabyte, a second of the fastest traffic.
+const ACCEPTED_QUEUED_MAX: usize = 16_384;
+
 /// How many waiting transactions of each kind, for `txpool_status` and metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PoolStatus {
@@ -74,6 +77,8 @@ struct Shared {
     facts: Mutex<Option<Arc<HeadFacts>>>,
     settled: Mutex<Settled>,
     arrivals: watch::Sender<u64>,
+    /// Hashes of what was taken, for who wants to be told.
+    accepted: broadcast::Sender<B256>,
     quarantine: Quarantine,
     /// Started by the first transaction.
     ingest: OnceLock<Ingest>,
@@ -102,6 +107,7 @@ impl Pool {
                 facts: Mutex::default(),
                 settled: Mutex::new(settled),
                 arrivals: watch::Sender::default(),
+                accepted: broadcast::Sender::new(ACCEPTED_QUEUED_MAX),
                 quarantine: Quarantine::default(),
                 ingest: OnceLock::new(),
                 owed: Mutex::default(),
@@ -158,6 +164,10 @@ impl Pool {
     /// As [`Self::add_raw`].
     pub fn add(&self, transaction: WithEncoded<Recovered<OpTxEnvelope>>) -> Result<B256, PoolError> {
         let result = self.try_add(transaction);
+        if let Ok(hash) = result {
+            // Nobody listens, nobody is told.
+            self.shared.accepted.send(hash).ok();
+        }
         let outcome = if result.is_ok() { "accepted" } else { "refused" };
         metrics::counter!("pool_transactions_total", "outcome" => outcome).increment(1);
         result
@@ -242,6 +252,12 @@ impl Pool {
     #[must_use]
     pub fn next_nonce(&self, sender: Address) -> Option<u64> {
         self.shared.queue.lock().next_nonce(sender)
+    }
+
+    /// Hears the hash of every transaction that is taken from now on.
+    #[must_use]
+    pub fn subscribe_accepted(&self) -> broadcast::Receiver<B256> {
+        self.shared.accepted.subscribe()
     }
 
     /// How full it is.

@@ -3,6 +3,7 @@
 use super::{
     Rpc,
     args::Args,
+    caller::Caller,
     error::{Answer, RpcError},
     methods::{self, Run},
 };
@@ -14,8 +15,11 @@ use tokio::sync::OwnedSemaphorePermit;
 pub(super) type Read = fn(&Rpc, Args) -> Answer;
 
 /// Carries out one request.
-pub(super) async fn call(rpc: &Rpc, method: &str, params: Option<&RawValue>) -> Answer {
-    let found = methods::find(method).ok_or_else(|| RpcError::unknown_method(method))?;
+pub(super) async fn call(rpc: &Rpc, caller: &Caller, method: &str, params: Option<&RawValue>) -> Answer {
+    let found = methods::find(method).filter(|method| rpc.serves(method));
+    // What does not exist is looked up for the price of the cheapest that does.
+    caller.take(found.map_or(1, |method| method.cost))?;
+    let found = found.ok_or_else(|| RpcError::unknown_method(method))?;
     metrics::counter!("rpc_units_total").increment(found.cost.into());
     match found.run {
         // What there is most of reads its parameters itself, without the copies that the others make.
@@ -24,6 +28,7 @@ pub(super) async fn call(rpc: &Rpc, method: &str, params: Option<&RawValue>) -> 
         Run::Read(run) => read(rpc, Args::parse(params)?, run).await,
         Run::Heavy(run) => heavy(rpc, Args::parse(params)?, run).await,
         Run::Trace(run) => trace(rpc, Args::parse(params)?, run).await,
+        Run::Subscription(run) => run(rpc, caller.subscriptions.as_ref(), Args::parse(params)?),
     }
 }
 
@@ -37,8 +42,8 @@ async fn read(rpc: &Rpc, args: Args, method: Read) -> Answer {
 
 /// May take a core for a while: as [`read`], and only so many at a time.
 async fn heavy(rpc: &Rpc, args: Args, method: Read) -> Answer {
-    let permit = rpc.shared.heavy.clone().acquire_owned().await;
-    on_a_core(rpc, args, method, permit.map_err(RpcError::internal)?).await
+    let permit = rpc.shared.heavy.enter().await?;
+    on_a_core(rpc, args, method, permit).await
 }
 
 /// As [`heavy`], for what executes whole blocks and writes down what they did.
@@ -57,6 +62,7 @@ async fn on_a_core(
     let rpc = rpc.clone();
     tokio::task::spawn_blocking(move || {
         let answer = method(&rpc, args);
+        // Held by the work itself: a client that hangs up does not free the core.
         drop(permit);
         answer
     })

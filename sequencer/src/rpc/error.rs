@@ -22,7 +22,7 @@ pub(super) const INTERNAL: i32 = -32603;
 pub(super) const SERVER: i32 = -32000;
 /// The answers of a batch are too long together.
 pub(super) const RESPONSE_TOO_LARGE: i32 = -32003;
-/// A request would take more than this node gives (EIP-1474).
+/// More was asked for than a limit allows.
 pub(super) const LIMIT_EXCEEDED: i32 = -32005;
 /// The EVM reverted; `data` is what it returned.
 pub(super) const REVERTED: i32 = 3;
@@ -38,6 +38,9 @@ pub(super) struct RpcError {
     pub(super) message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) data: Option<Box<RawValue>>,
+    /// The same request may be carried out later: over HTTP that is status 429.
+    #[serde(skip)]
+    pub(super) is_for_later: bool,
 }
 
 impl RpcError {
@@ -46,6 +49,7 @@ impl RpcError {
             code,
             message: message.into(),
             data: None,
+            is_for_later: false,
         }
     }
 
@@ -55,6 +59,14 @@ impl RpcError {
 
     pub(super) fn params(message: impl Into<String>) -> Self {
         Self::new(INVALID_PARAMS, message)
+    }
+
+    /// A limit of this server was met: which, by the name of its flag, and what it is.
+    pub(super) fn limit(flag: &str, what: impl core::fmt::Display) -> Self {
+        Self {
+            is_for_later: true,
+            ..Self::new(LIMIT_EXCEEDED, format!("limit exceeded: {flag} is {what}"))
+        }
     }
 
     /// Something of ours failed; the cause is logged, since the caller can do nothing with it.

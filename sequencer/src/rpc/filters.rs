@@ -11,12 +11,11 @@ use serde::Serialize;
 use std::{
     collections::HashMap,
     hash::{BuildHasher, Hasher, RandomState},
+    sync::Arc,
     time::{Duration, Instant},
 };
+use tokio::sync::broadcast;
 use tributary_protocol::block::L2BlockNumber;
-
-/// Filters of all clients together; each is small, and few clients use more than one.
-const FILTERS_MAX: usize = 1_000;
 
 /// A filter nobody asked about for this long is forgotten; as geth.
 const IDLE_MAX: Duration = Duration::from_secs(5 * 60);
@@ -25,8 +24,9 @@ const IDLE_MAX: Duration = Duration::from_secs(5 * 60);
 const BLOCKS_TOLD_MAX: u64 = 1_800;
 
 /// Filters that clients have made.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Filters {
+    max: usize,
     installed: Mutex<HashMap<U128, Installed>>,
 }
 
@@ -42,25 +42,33 @@ struct Installed {
 enum Kind {
     Blocks,
     Logs(Box<Filter>),
+    /// What the pool has taken since; nothing on a follower, which takes none.
+    Transactions(Option<Arc<Mutex<broadcast::Receiver<B256>>>>),
 }
 
 /// What `eth_getFilterChanges` answers.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Changes {
-    Blocks(Vec<B256>),
+    Hashes(Vec<B256>),
     Logs(Vec<Log>),
 }
 
 impl Filters {
+    /// None yet, at most `max`.
+    pub(super) fn new(max: usize) -> Self {
+        Self {
+            max,
+            installed: Mutex::default(),
+        }
+    }
+
     fn install(&self, kind: Kind, next: u64) -> Result<U128, RpcError> {
         let asked = Instant::now();
         let mut installed = self.installed.lock();
         installed.retain(|_, filter| filter.asked.elapsed() < IDLE_MAX);
-        if installed.len() >= FILTERS_MAX {
-            return Err(RpcError::server(format!(
-                "too many filters: {FILTERS_MAX} are in use"
-            )));
+        if installed.len() >= self.max {
+            return Err(RpcError::limit("rpc-filters-max", self.max));
         }
         let id = unguessable_id();
         installed.insert(id, Installed { kind, next, asked });
@@ -85,7 +93,7 @@ impl Filters {
 }
 
 /// Two hashes under keys the system drew: nobody reads another's filter by counting.
-fn unguessable_id() -> U128 {
+pub(super) fn unguessable_id() -> U128 {
     let half = || u128::from(RandomState::new().build_hasher().finish());
     U128::from(half() << 64 | half())
 }
@@ -113,6 +121,29 @@ pub(super) fn new_block_filter(rpc: &Rpc, args: Args) -> Result<U128, RpcError> 
     rpc.shared.filters.install(Kind::Blocks, head(rpc) + 1)
 }
 
+pub(super) fn new_pending_transaction_filter(rpc: &Rpc, args: Args) -> Result<U128, RpcError> {
+    args.end()?;
+    let accepted = rpc
+        .pool()
+        .map(|pool| Arc::new(Mutex::new(pool.subscribe_accepted())));
+    rpc.shared
+        .filters
+        .install(Kind::Transactions(accepted), head(rpc) + 1)
+}
+
+/// Everything heard by now; what was lost because it was not asked for in time is lost.
+fn heard(accepted: &Mutex<broadcast::Receiver<B256>>) -> Vec<B256> {
+    let mut accepted = accepted.lock();
+    let mut hashes = Vec::new();
+    loop {
+        match accepted.try_recv() {
+            Ok(hash) => hashes.push(hash),
+            Err(broadcast::error::TryRecvError::Lagged(_)) => {}
+            Err(_) => return hashes,
+        }
+    }
+}
+
 /// What is new since the last time.
 pub(super) fn changes(rpc: &Rpc, mut args: Args) -> Result<Changes, RpcError> {
     let id = args.required()?;
@@ -125,8 +156,9 @@ pub(super) fn changes(rpc: &Rpc, mut args: Args) -> Result<Changes, RpcError> {
         Kind::Blocks => {
             let hashes = (from..=head).map(|number| rpc.chain().block_ref(L2BlockNumber(number)));
             let hashes = hashes.filter_map(Result::transpose).map(|block| Ok(block?.hash));
-            Changes::Blocks(hashes.collect::<Result<_, RpcError>>()?)
+            Changes::Hashes(hashes.collect::<Result<_, RpcError>>()?)
         }
+        Kind::Transactions(accepted) => Changes::Hashes(accepted.as_deref().map(heard).unwrap_or_default()),
         Kind::Logs(_) if from > head => Changes::Logs(Vec::new()),
         Kind::Logs(filter) => {
             let (first, last) = filter.extract_block_range();
@@ -151,7 +183,7 @@ pub(super) fn logs(rpc: &Rpc, mut args: Args) -> Result<Vec<Log>, RpcError> {
     args.end()?;
     match rpc.shared.filters.get(id)?.kind {
         Kind::Logs(filter) => logs::matching(rpc, &filter),
-        Kind::Blocks => Err(RpcError::server("filter not found")),
+        Kind::Blocks | Kind::Transactions(_) => Err(RpcError::server("filter not found")),
     }
 }
 

@@ -52,7 +52,10 @@ impl Forwarder {
             .await
             .map_err(unreachable)?;
         match (reply.result, reply.error) {
-            (_, Some(ReplyError { code, message, data })) => Err(RpcError { code, message, data }),
+            (_, Some(ReplyError { code, message, data })) => Err(RpcError {
+                data,
+                ..RpcError::new(code, message)
+            }),
             (Some(result), None) => Ok(result),
             (None, None) => Err(RpcError::server(
                 "the sequencer answered neither result nor error",

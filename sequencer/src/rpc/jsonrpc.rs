@@ -4,7 +4,9 @@
 //! which are carried out and answered by silence.
 
 use super::{
-    Rpc, dispatch,
+    Rpc,
+    caller::Caller,
+    dispatch,
     error::{Answer, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, RESPONSE_TOO_LARGE, RpcError},
 };
 use serde::{Deserialize, Deserializer, Serialize};
@@ -57,21 +59,43 @@ impl<'a> Response<'a> {
     }
 }
 
-/// Carries out a body; `None` when nothing in it wants an answer.
-pub(super) async fn handle(rpc: &Rpc, body: &[u8]) -> Option<String> {
-    let is_batch = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
-    let answer = if is_batch {
-        handle_batch(rpc, body).await
-    } else {
-        match serde_json::from_slice::<&RawValue>(body) {
-            Ok(request) => handle_one(rpc, request.get()).await,
-            Err(error) => Some(refuse(PARSE_ERROR, format!("parse error: {error}"))),
-        }
-    };
-    answer.map(|json| String::from(Box::<str>::from(json)))
+/// What a body came to.
+#[derive(Debug)]
+pub(super) struct Reply {
+    /// The answer, unless nothing in the body wants one.
+    pub(super) json: Option<String>,
+    /// It was one request, and its caller asks too much: over HTTP that is status 429.
+    pub(super) is_over_limit: bool,
 }
 
-async fn handle_batch(rpc: &Rpc, body: &[u8]) -> Option<Box<RawValue>> {
+impl Reply {
+    fn new(json: Option<Box<RawValue>>) -> Self {
+        Self {
+            json: json.map(|json| String::from(Box::<str>::from(json))),
+            is_over_limit: false,
+        }
+    }
+}
+
+/// Carries out a body.
+pub(super) async fn handle(rpc: &Rpc, caller: &Caller, body: &[u8]) -> Reply {
+    let is_batch = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+    if is_batch {
+        return Reply::new(handle_batch(rpc, caller, body).await);
+    }
+    match serde_json::from_slice::<&RawValue>(body) {
+        Ok(request) => {
+            let (answer, is_over_limit) = handle_one(rpc, caller, request.get()).await;
+            Reply {
+                is_over_limit,
+                ..Reply::new(answer)
+            }
+        }
+        Err(error) => Reply::new(Some(refuse(PARSE_ERROR, format!("parse error: {error}")))),
+    }
+}
+
+async fn handle_batch(rpc: &Rpc, caller: &Caller, body: &[u8]) -> Option<Box<RawValue>> {
     let requests: Vec<&RawValue> = match serde_json::from_slice(body) {
         Ok(requests) => requests,
         Err(error) => return Some(refuse(PARSE_ERROR, format!("parse error: {error}"))),
@@ -79,19 +103,27 @@ async fn handle_batch(rpc: &Rpc, body: &[u8]) -> Option<Box<RawValue>> {
     if requests.is_empty() {
         return Some(refuse(INVALID_REQUEST, "empty batch"));
     }
-    if requests.len() > rpc.settings().batch_items_max {
-        return Some(refuse(INVALID_REQUEST, "batch too large"));
+    let max = rpc.settings().batch_items_max;
+    if requests.len() > max {
+        return Some(refuse(
+            INVALID_REQUEST,
+            format!(
+                "batch too large: {} requests, rpc-batch-items-max is {max}",
+                requests.len()
+            ),
+        ));
     }
     let mut answers = Vec::new();
     let mut bytes = 0;
     // One after the other: a wallet that sends nonces 1, 2, 3 in one batch means them in that order.
     for request in requests {
-        let Some(answer) = handle_one(rpc, request.get()).await else {
+        let (Some(answer), _) = handle_one(rpc, caller, request.get()).await else {
             continue;
         };
         bytes += answer.get().len();
-        if bytes > rpc.settings().batch_response_bytes_max {
-            answers.push(refuse(RESPONSE_TOO_LARGE, "response too large"));
+        let max = rpc.settings().batch_response_bytes_max;
+        if bytes > max {
+            answers.push(too_large(None, "rpc-batch-response-bytes-max", max));
             break;
         }
         answers.push(answer);
@@ -100,18 +132,32 @@ async fn handle_batch(rpc: &Rpc, body: &[u8]) -> Option<Box<RawValue>> {
     (!nothing_to_say).then(|| to_raw_value(&answers).expect("answers are JSON already"))
 }
 
-async fn handle_one(rpc: &Rpc, request: &str) -> Option<Box<RawValue>> {
+/// The answer, and whether it says to come again later.
+async fn handle_one(rpc: &Rpc, caller: &Caller, request: &str) -> (Option<Box<RawValue>>, bool) {
+    let invalid = || (Some(refuse(INVALID_REQUEST, "invalid request")), false);
     let Ok(request) = serde_json::from_str::<Request<'_>>(request) else {
-        return Some(refuse(INVALID_REQUEST, "invalid request"));
+        return invalid();
     };
     let has_bad_id = request.id.is_some_and(|id| id.get().starts_with(['{', '[']));
     let (Some("2.0"), Some(method), false) = (request.jsonrpc.as_deref(), &request.method, has_bad_id) else {
-        return Some(refuse(INVALID_REQUEST, "invalid request"));
+        return invalid();
     };
     let started = Instant::now();
-    let answer = dispatch::call(rpc, method, request.params).await;
+    let answer = dispatch::call(rpc, caller, method, request.params).await;
     count(method, &answer, started);
-    request.id.map(|id| Response::new(Some(id), answer).encode())
+    let is_for_later = matches!(&answer, Err(error) if error.is_for_later);
+    let max = rpc.settings().response_bytes_max;
+    let is_too_large = matches!(&answer, Ok(result) if result.get().len() > max);
+    let answer = request.id.map(|id| match is_too_large {
+        true => too_large(Some(id), "rpc-response-bytes-max", max),
+        false => Response::new(Some(id), answer).encode(),
+    });
+    (answer, is_for_later)
+}
+
+fn too_large(id: Option<&RawValue>, flag: &str, max: usize) -> Box<RawValue> {
+    let message = format!("response too large: {flag} is {max}");
+    Response::new(id, Err(RpcError::new(RESPONSE_TOO_LARGE, message))).encode()
 }
 
 fn count(method: &str, answer: &Answer, started: Instant) {

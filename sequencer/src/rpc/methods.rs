@@ -6,11 +6,15 @@
 //! `cost` is in units of about ten microseconds of one core, for an ordinary call: the limits count units, not requests.
 
 use super::{
-    Rpc, debug,
+    Rpc,
+    args::Args,
+    debug,
     dispatch::{Read, encode},
     error::Answer,
     eth::{blocks, call, estimate, fees, logs, proof, send, state, transactions},
-    filters, optimism, simulate, tools, tracing,
+    filters, optimism, simulate,
+    subscriptions::{self, Subscriptions},
+    tools, tracing,
 };
 use futures::future::BoxFuture;
 use serde_json::value::RawValue;
@@ -18,6 +22,9 @@ use std::{collections::HashMap, sync::LazyLock};
 
 /// A method that gives its transaction to the pool or to the sequencer; the latter gets the request as it came.
 type Send = for<'a> fn(&'a Rpc, &'static str, Option<&'a RawValue>) -> BoxFuture<'a, Answer>;
+
+/// A method about the subscriptions of the connection it came on.
+type Subscription = fn(&Rpc, Option<&Subscriptions>, Args) -> Answer;
 
 /// Where a method runs.
 #[derive(Clone, Copy)]
@@ -32,6 +39,8 @@ pub(super) enum Run {
     Trace(Read),
     /// Takes a transaction.
     Send(Send),
+    /// Speaks of the connection's subscriptions, where it can have some.
+    Subscription(Subscription),
 }
 
 /// A row of the table.
@@ -51,6 +60,7 @@ macro_rules! methods {
     (@read $function:path) => { Run::Read(|rpc, args| encode(&$function(rpc, args)?)) };
     (@heavy $function:path) => { Run::Heavy(|rpc, args| encode(&$function(rpc, args)?)) };
     (@trace $function:path) => { Run::Trace(|rpc, args| encode(&$function(rpc, args)?)) };
+    (@subscription $function:path) => { Run::Subscription($function) };
     (@send $function:path) => {
         Run::Send(|rpc, method, params| Box::pin($function(rpc, method, params)))
     };
@@ -101,9 +111,13 @@ static METHODS: &[Method] = methods! {
     heavy 50 "eth_getLogs" => logs::logs,
     quick 1 "eth_newFilter" => filters::new_log_filter,
     quick 1 "eth_newBlockFilter" => filters::new_block_filter,
+    quick 1 "eth_newPendingTransactionFilter" => filters::new_pending_transaction_filter,
     heavy 5 "eth_getFilterChanges" => filters::changes,
     heavy 50 "eth_getFilterLogs" => filters::logs,
     quick 1 "eth_uninstallFilter" => filters::uninstall,
+
+    subscription 5 "eth_subscribe" => subscriptions::subscribe,
+    subscription 1 "eth_unsubscribe" => subscriptions::unsubscribe,
 
     quick 1 "net_version" => tools::net_version,
     quick 1 "net_listening" => tools::net_listening,

@@ -1,7 +1,8 @@
-//! JSON-RPC over HTTP: what wallets, tools, the batcher and the indexer ask of the node, and its health.
+//! JSON-RPC over HTTP and WebSocket: what wallets, tools, the batcher and the indexer ask of the node, and its health.
 //!
 //! ```text
-//!  HTTP --server--> jsonrpc --dispatch (one table: methods)--> eth | net | web3 | debug | optimism | txpool --> Chain, Pool
+//!  HTTP ------server--> jsonrpc --dispatch (one table: methods)--> eth | net | web3 | debug | optimism | txpool --> Chain, Pool
+//!  WebSocket --/  \--ws--/  ^--subscriptions <-- feed <-- Chain
 //!       \--> /livez, /readyz, /metrics
 //! ```
 //! Answers follow geth to the text of its errors, since tools match on it, and op-geth's and op-node's shapes where OP adds to
@@ -9,22 +10,28 @@
 
 mod args;
 mod block_id;
+mod caller;
 mod convert;
 mod debug;
 mod dispatch;
 mod error;
 mod eth;
 mod evm;
+mod feed;
 mod filters;
 mod forward;
+mod heavy;
 mod jsonrpc;
+mod meter;
 mod methods;
 mod optimism;
 mod server;
 mod settings;
 mod simulate;
+mod subscriptions;
 mod tools;
 mod tracing;
+mod ws;
 
 pub use self::{
     methods::method_names,
@@ -32,10 +39,12 @@ pub use self::{
     settings::{MetricsText, NodeStatus, RpcSettings, TransactionTarget},
 };
 
-use self::{filters::Filters, tracing::gate::TraceGate};
+use self::{
+    caller::Caller, feed::ChainFeed, filters::Filters, heavy::Heavy, meter::Meters, methods::Method,
+    tracing::gate::TraceGate,
+};
 use crate::{engine::Chain, health::Health, pool::Pool};
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 
 /// Everything the methods read from. Cheap to clone.
 #[derive(Clone)]
@@ -51,9 +60,10 @@ struct Shared {
     metrics_text: MetricsText,
     settings: RpcSettings,
     filters: Filters,
-    /// Calls, estimates, log scans and proofs at the same time: as many as there are cores, so that they slow each other down
-    /// and not the rest of the node.
-    heavy: Arc<Semaphore>,
+    feed: ChainFeed,
+    meters: Arc<Meters>,
+    /// Calls, estimates, log scans and proofs: they slow each other down and not the rest of the node.
+    heavy: Heavy,
     traces: TraceGate,
 }
 
@@ -77,7 +87,6 @@ impl Rpc {
         metrics_text: MetricsText,
         settings: RpcSettings,
     ) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, core::num::NonZero::get);
         Self {
             shared: Arc::new(Shared {
                 chain,
@@ -86,16 +95,26 @@ impl Rpc {
                 status,
                 metrics_text,
                 traces: TraceGate::new(&settings),
+                filters: Filters::new(settings.filters_max),
+                feed: ChainFeed::default(),
+                meters: Meters::new(&settings),
+                heavy: Heavy::new(settings.heavy_max, settings.heavy_waiting_max),
                 settings,
-                filters: Filters::default(),
-                heavy: Arc::new(Semaphore::new(cores)),
             }),
         }
     }
 
-    /// Carries out the body of one request, as [`serve`] does with a POST; `None` when nothing in it wants an answer.
+    /// Carries out the body of one request, as [`serve`] does with a POST but without limits on the caller; `None` when nothing in it
+    /// wants an answer.
     pub async fn handle(&self, body: &[u8]) -> Option<String> {
-        jsonrpc::handle(self, body).await
+        jsonrpc::handle(self, &Caller::default(), body).await.json
+    }
+
+    /// True if the operator serves the method's namespace.
+    fn serves(&self, method: &Method) -> bool {
+        let served = &self.settings().namespaces;
+        let namespace = method.name.split_once('_').map_or("", |(namespace, _)| namespace);
+        served.is_empty() || served.iter().any(|name| name == namespace)
     }
 
     fn chain(&self) -> &Chain {

@@ -34,9 +34,12 @@ pub(super) fn sha3(_: &Rpc, mut args: Args) -> Result<B256, RpcError> {
     Ok(keccak256(input))
 }
 
-pub(super) fn modules(_: &Rpc, args: Args) -> Result<BTreeMap<&'static str, &'static str>, RpcError> {
+pub(super) fn modules(rpc: &Rpc, args: Args) -> Result<BTreeMap<&'static str, &'static str>, RpcError> {
     args.end()?;
-    Ok(methods::namespaces().map(|name| (name, "1.0")).collect())
+    let served = &rpc.settings().namespaces;
+    let names =
+        methods::namespaces().filter(|name| served.is_empty() || served.iter().any(|one| one == name));
+    Ok(names.map(|name| (name, "1.0")).collect())
 }
 
 /// How many transactions wait.

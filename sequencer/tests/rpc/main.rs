@@ -16,6 +16,7 @@ mod signing;
 mod simulate;
 mod tracing;
 mod transactions;
+mod websocket;
 mod wire;
 
 use alloy::primitives::{Address, address};

@@ -96,7 +96,10 @@ fn bodies_and_batches_are_bounded() {
         let (_, answer) = server.post(&json!(vec![&one; 1_001]).to_string()).await;
         assert_eq!(
             (&answer["error"]["code"], &answer["error"]["message"]),
-            (&json!(-32600), &json!("batch too large"))
+            (
+                &json!(-32600),
+                &json!("batch too large: 1001 requests, rpc-batch-items-max is 1000")
+            )
         );
         let (_, answers) = server.post(&json!(vec![&one; 1_000]).to_string()).await;
         assert_eq!(answers.as_array().unwrap().len(), 1_000);

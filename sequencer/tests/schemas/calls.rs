@@ -45,6 +45,9 @@ fn instead(method: &str, params: &Value, facts: &Facts) -> Option<&'static str> 
     }
 }
 
+/// Stands for the subscription that was made last.
+pub(crate) const SUBSCRIPTION: &str = "the subscription made last";
+
 type Row = (&'static str, Value);
 
 fn state(facts: &Facts) -> Vec<Row> {
@@ -152,6 +155,12 @@ fn filters(facts: &Facts) -> Vec<Row> {
         ),
         ("eth_newFilter", json!([{"address": facts.contract}])),
         ("eth_newBlockFilter", json!([])),
+        ("eth_newPendingTransactionFilter", json!([])),
+        ("eth_subscribe", json!(["newHeads"])),
+        ("eth_subscribe", json!(["logs", {"address": facts.contract}])),
+        ("eth_subscribe", json!(["newPendingTransactions", true])),
+        ("eth_subscribe", json!(["syncing"])),
+        ("eth_unsubscribe", json!([SUBSCRIPTION])),
         ("eth_getFilterChanges", json!([facts.log_filter])),
         ("eth_getFilterChanges", json!([facts.block_filter])),
         ("eth_getFilterLogs", json!([facts.log_filter])),

@@ -1,7 +1,7 @@
 //! A whole sequencer on a simulated L1, served over HTTP, with traffic of every kind the chain takes.
 
 use crate::{
-    calls::Call,
+    calls::{Call, SUBSCRIPTION},
     chain::{GENESIS_TIME, SimulatedL1, deposit_log, genesis_of, key},
 };
 use alloy::{
@@ -15,9 +15,12 @@ use alloy::{
     signers::SignerSync,
 };
 use core::future::Future;
+use futures::{SinkExt, StreamExt};
 use op_alloy_consensus::OpTxEnvelope;
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
+use tokio::{net::TcpStream, sync::Mutex};
+use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
 use tokio_util::sync::CancellationToken;
 use tributary_derivation::driver::DriverSettings;
 use tributary_protocol::config::L1ChainConfig;
@@ -71,6 +74,8 @@ pub(crate) struct RunningNode {
     node: Node,
     clock: ManualClock,
     client: reqwest::Client,
+    /// The WebSocket, once there is one, and the subscription that was made last.
+    socket: Mutex<Option<(WebSocketStream<TcpStream>, Value)>>,
     stop: CancellationToken,
 }
 
@@ -119,6 +124,7 @@ impl RunningNode {
             node,
             clock,
             client: reqwest::Client::new(),
+            socket: Mutex::default(),
             stop,
         }
     }
@@ -224,10 +230,45 @@ impl RunningNode {
     }
 
     async fn call(&self, method: &str, params: &Value) -> Value {
+        if method.ends_with("subscribe") {
+            return self.call_over_websocket(method, params).await;
+        }
         let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
         let url = format!("http://{}", self.node.http_address());
         let response = self.client.post(url).json(&body).send().await.unwrap();
         response.json().await.unwrap()
+    }
+}
+
+impl RunningNode {
+    /// Subscriptions end with their connection, so it is opened once.
+    async fn call_over_websocket(&self, method: &str, params: &Value) -> Value {
+        let mut socket = self.socket.lock().await;
+        let (stream, last) = match &mut *socket {
+            Some(open) => open,
+            closed => {
+                let address = self.node.http_address();
+                let stream = TcpStream::connect(address).await.unwrap();
+                let stream = tokio_tungstenite::client_async(format!("ws://{address}/"), stream).await;
+                closed.insert((stream.unwrap().0, Value::Null))
+            }
+        };
+        let mut params = params.clone();
+        if params[0] == SUBSCRIPTION {
+            params[0] = last.clone();
+        }
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
+        stream.send(Message::Text(body.into())).await.unwrap();
+        loop {
+            let Message::Text(text) = stream.next().await.unwrap().unwrap() else {
+                continue;
+            };
+            let told: Value = serde_json::from_str(&text).unwrap();
+            if told["id"] == 1 {
+                *last = told["result"].clone();
+                return told;
+            }
+        }
     }
 }
 

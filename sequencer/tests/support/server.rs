@@ -2,8 +2,11 @@
 
 use crate::chain::World;
 use core::{future::Future, time::Duration};
+use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
+use tokio::net::TcpStream;
+use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
 use tokio_util::sync::CancellationToken;
 use tributary_sequencer::{
     builder::{Builder, BuilderSettings, Step},
@@ -83,6 +86,27 @@ impl Server {
 
     pub(crate) fn url(&self) -> String {
         self.url.clone()
+    }
+
+    /// Host and port.
+    pub(crate) fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
+    /// Ends serving, as when the node ends.
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// A WebSocket to the server.
+    pub(crate) async fn socket(&self) -> Socket {
+        let stream = TcpStream::connect(self.address()).await.unwrap();
+        let url = format!("ws://{}/", self.address());
+        let (stream, _) = tokio_tungstenite::client_async(url, stream).await.unwrap();
+        Socket {
+            stream,
+            notifications: VecDeque::new(),
+        }
     }
 
     pub(crate) fn everything_works(&self) {
@@ -196,5 +220,81 @@ impl Server {
     /// Sends a transaction that must be accepted; its hash.
     pub(crate) async fn send(&self, raw: &str) -> Value {
         self.ok("eth_sendRawTransaction", json!([raw])).await
+    }
+}
+
+/// A client that speaks JSON over a WebSocket.
+pub(crate) struct Socket {
+    pub(crate) stream: WebSocketStream<TcpStream>,
+    /// Came while an answer was waited for.
+    notifications: VecDeque<Value>,
+}
+
+impl Socket {
+    pub(crate) async fn tell(&mut self, text: &str) {
+        self.stream.send(Message::Text(text.into())).await.unwrap();
+    }
+
+    /// The next message of the server.
+    pub(crate) async fn told(&mut self) -> Value {
+        loop {
+            match self.stream.next().await.unwrap().unwrap() {
+                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+                Message::Ping(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    async fn call(&mut self, method: &str, params: Value) -> Value {
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        self.tell(&body.to_string()).await;
+        loop {
+            let told = self.told().await;
+            if told["id"] == 1 {
+                return told;
+            }
+            self.notifications.push_back(told);
+        }
+    }
+
+    /// The result of a request that must succeed.
+    pub(crate) async fn ok(&mut self, method: &str, params: Value) -> Value {
+        let answer = self.call(method, params).await;
+        assert!(answer.get("error").is_none(), "{method}: {answer}");
+        answer["result"].clone()
+    }
+
+    /// The error of a request that must fail.
+    pub(crate) async fn error(&mut self, method: &str, params: Value) -> Value {
+        let answer = self.call(method, params).await;
+        assert!(answer.get("result").is_none(), "{method}: {answer}");
+        answer["error"].clone()
+    }
+
+    /// What the server says next about this subscription.
+    pub(crate) async fn notified(&mut self, id: &Value) -> Value {
+        let is_of = |told: &Value| told["params"]["subscription"] == *id;
+        if let Some(index) = self.notifications.iter().position(is_of) {
+            return self.notifications.remove(index).unwrap()["params"]["result"].clone();
+        }
+        loop {
+            let told = self.told().await;
+            assert_eq!(told["method"], "eth_subscription", "{told}");
+            if is_of(&told) {
+                return told["params"]["result"].clone();
+            }
+            self.notifications.push_back(told);
+        }
+    }
+
+    /// Reads until the server hangs up.
+    pub(crate) async fn is_closed(&mut self) -> bool {
+        loop {
+            match self.stream.next().await {
+                None | Some(Ok(Message::Close(_)) | Err(_)) => return true,
+                Some(Ok(_)) => {}
+            }
+        }
     }
 }

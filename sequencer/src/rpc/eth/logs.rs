@@ -88,7 +88,8 @@ pub(in crate::rpc) fn in_range(rpc: &Rpc, filter: &Filter, from: u64, to: u64) -
     Ok(found)
 }
 
-fn collect(block: &StoredBlock, filter: &Filter, found: &mut Vec<Log>) {
+/// Adds the block's logs that match.
+pub(in crate::rpc) fn collect(block: &StoredBlock, filter: &Filter, found: &mut Vec<Log>) {
     let header = &block.block.header;
     if !filter.matches_bloom(header.logs_bloom) {
         return;

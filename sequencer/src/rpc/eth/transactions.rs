@@ -17,6 +17,11 @@ use tributary_protocol::execute::evm_env;
 pub(in crate::rpc) fn by_hash(rpc: &Rpc, mut args: Args) -> Result<Option<Transaction>, RpcError> {
     let hash = args.required()?;
     args.end()?;
+    known(rpc, hash)
+}
+
+/// A transaction, wherever it is.
+pub(in crate::rpc) fn known(rpc: &Rpc, hash: B256) -> Result<Option<Transaction>, RpcError> {
     // In the order a transaction travels: whoever leaves one place has reached the next before.
     if let Some(waiting) = rpc.pool().and_then(|pool| pool.get(hash)) {
         let recovered = waiting.transaction().clone();
