@@ -4,6 +4,7 @@ use crate::{
     builder::BuilderSettings,
     clock::Clock,
     engine::StoreSettings,
+    journal::{Disk, Settings as JournalSettings},
     pool::PoolLimits,
     rpc::{MetricsText, RpcSettings},
     store::Store,
@@ -41,6 +42,8 @@ pub struct NodeConfig {
     pub rpc: RpcSettings,
     /// Bounds of the transaction pool.
     pub pool: PoolLimits,
+    /// The journal of a sequencer.
+    pub journal: JournalSettings,
     /// Pace of derivation.
     pub derivation: DriverSettings,
     /// Output roots on L1 to compare with what is derived.
@@ -55,10 +58,15 @@ impl NodeConfig {
     pub fn store_folder(&self) -> PathBuf {
         self.data_dir.join("chain")
     }
+
+    /// The folder of a sequencer's journal inside the data folder.
+    #[must_use]
+    pub fn journal_folder(&self) -> PathBuf {
+        self.data_dir.join("journal")
+    }
 }
 
 /// The outside world of a node: chosen by the command line, simulated in tests.
-#[derive(Clone)]
 pub struct NodeParts {
     /// L1.
     pub l1: Arc<dyn L1Source>,
@@ -70,6 +78,8 @@ pub struct NodeParts {
     pub clock: Arc<dyn Clock>,
     /// The chain's store, opened.
     pub store: Arc<dyn Store>,
+    /// Where a sequencer keeps its journal; without it nothing that was only executed survives a crash.
+    pub journal: Option<Box<dyn Disk>>,
     /// Renders what the whole process has counted.
     pub metrics_text: MetricsText,
 }

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod config;
 pub mod engine;
 pub mod health;
+pub mod journal;
 pub mod l1_view;
 pub mod node;
 pub mod origin_selector;

@@ -62,6 +62,7 @@ impl Setup {
                 builder: BuilderSettings::default(),
                 engine: StoreSettings::default(),
                 pool: PoolLimits::default(),
+                journal: tributary_sequencer::journal::Settings::default(),
                 derivation: DriverSettings::default(),
                 outputs: None,
                 on_halt: None,
@@ -85,6 +86,7 @@ impl Setup {
             blobs: None,
             clock: Arc::new(self.clock.clone()),
             store: Arc::new(self.store.clone()),
+            journal: None,
             metrics_text: Arc::new(String::new),
         };
         Node::start(self.config.clone(), parts, self.stop.clone()).await

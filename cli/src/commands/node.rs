@@ -12,7 +12,12 @@ use crate::{
 use alloy::primitives::Address;
 use clap::Args;
 use eyre::Context;
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 use tributary_derivation::driver::{
     BeaconBlobs, BlobSource, DriverSettings, OutputWatchSettings, RpcL1Source,
 };
@@ -21,6 +26,7 @@ use tributary_sequencer::{
     clock::SystemClock,
     config::{NodeConfig, NodeParts},
     engine::StoreSettings,
+    journal::{Disk, Folder, Settings as JournalSettings},
     node::Node,
     pool::PoolLimits,
     rpc::RpcSettings,
@@ -217,6 +223,7 @@ async fn run(args: NodeArgs, kind: Kind) -> eyre::Result<()> {
             ..RpcSettings::default()
         },
         pool: kind.pool,
+        journal: JournalSettings::default(),
         derivation: DriverSettings {
             poll_interval: args.l1_poll_interval,
             l1_confirmations: args.verifier_l1_confs,
@@ -229,12 +236,14 @@ async fn run(args: NodeArgs, kind: Kind) -> eyre::Result<()> {
         on_halt: args.on_halt,
     };
     let store = FjallStore::open(&config.store_folder())?;
+    let journal = config.sequencing.then(|| open_journal(&config.journal_folder()));
     let parts = NodeParts {
         l1: Arc::new(RpcL1Source::new(l1_url)),
         da: Arc::new(da),
         blobs,
         clock: Arc::new(SystemClock),
         store: Arc::new(store),
+        journal: journal.transpose()?,
         metrics_text: Arc::new(move || metrics.render()),
     };
     let admin = kind
@@ -247,6 +256,13 @@ async fn run(args: NodeArgs, kind: Kind) -> eyre::Result<()> {
     }
     node.join().await?;
     Ok(())
+}
+
+fn open_journal(folder: &Path) -> eyre::Result<Box<dyn Disk>> {
+    let opened = Folder::open(folder);
+    let opened =
+        opened.with_context(|| format!("the journal's folder {} cannot be used", folder.display()))?;
+    Ok(Box::new(opened))
 }
 
 fn blob_source(url: &str) -> eyre::Result<Arc<dyn BlobSource>> {

@@ -8,7 +8,8 @@
 //! ```
 //! Block n is open from n-1's timestamp to its own. A sequencer that is behind builds back to back, each block with what the pool
 //! holds, until it has caught up with the clock. If the unsafe head moves under an open block (derivation put another block
-//! there), the block is abandoned and the next one starts on the new head; what it had executed comes again from the pool.
+//! there), the block is abandoned and the next one starts on the new head; what it had executed comes again from the pool. A block that a crash
+//! interrupted is opened again as it was, and goes on.
 
 mod da_limits;
 mod open_block;
@@ -18,21 +19,26 @@ pub mod source;
 pub use da_limits::{DaLimits, DaSizes};
 pub use source::{BlockTransactions, PoolTransaction, TransactionSource};
 
-use self::open_block::{Added, OpenBlock};
+use self::open_block::{Added, OpenBlock, Opening};
 use crate::{
     clock::Clock,
     engine::{Chain, Engine, EngineError},
+    journal::{Journal, RecoveredBlock},
     l1_view::L1View,
     origin_selector::{OriginChoice, WaitReason, choose_origin},
     store::{StoreError, StoredBlock},
 };
+use alloy::eips::eip2718::Decodable2718;
 use core::time::Duration;
+use op_alloy_consensus::OpTxEnvelope;
+use parking_lot::Mutex;
 use std::{sync::Arc, time::Instant};
 use tributary_protocol::{
     attributes::BlockAttributes,
-    block::{L2BlockNumber, L2BlockRef},
+    block::{L1BlockId, L1BlockNumber, L2BlockNumber, L2BlockRef},
     config::{L1ChainConfig, RollupConfig, SystemConfig, SystemConfigReadError},
     execute::{ExecuteError, FatalError},
+    l1_info::L1Info,
 };
 
 /// How long a builder that is behind waits for an L1 block it knows to exist before it goes on with the origin it has.
@@ -96,6 +102,9 @@ pub struct Builder {
     clock: Arc<dyn Clock>,
     settings: BuilderSettings,
     da_limits: DaLimits,
+    journal: Option<Journal>,
+    /// The block that a crash interrupted, until it has been dealt with.
+    interrupted: Mutex<Option<RecoveredBlock>>,
     stopped: tokio_util::sync::CancellationToken,
     on_lost_origin: Option<Box<dyn Fn() + Send + Sync>>,
 }
@@ -126,6 +135,8 @@ impl Builder {
             clock,
             settings,
             da_limits: DaLimits::default(),
+            journal: None,
+            interrupted: Mutex::default(),
             stopped,
             on_lost_origin: None,
         }
@@ -135,6 +146,15 @@ impl Builder {
     #[must_use]
     pub fn with_da_limits(mut self, limits: DaLimits) -> Self {
         self.da_limits = limits;
+        self
+    }
+
+    /// Remembers in `journal` what is executed before anyone is shown it. `interrupted` is the block that was open when the process ended,
+    /// the transactions of which are first in line.
+    #[must_use]
+    pub fn with_journal(mut self, journal: Journal, interrupted: Option<RecoveredBlock>) -> Self {
+        self.journal = Some(journal);
+        self.interrupted = Mutex::new(interrupted);
         self
     }
 
@@ -185,14 +205,50 @@ impl Builder {
         if !self.reached(opens_at, &parent.reference).await {
             return Ok(Step::Abandoned);
         }
+        if let Some(interrupted) = self.interrupted(&parent) {
+            let built = self.build(&parent, &interrupted.opened.attributes, Some(&interrupted));
+            let built = built.await;
+            self.close(&built);
+            return built;
+        }
         let attributes = match self.attributes(&parent).await? {
             Ok(attributes) => attributes,
             Err(reason) => return Ok(Step::Waiting(reason)),
         };
-        let built = self.build(&parent, &attributes).await;
+        let built = self.build(&parent, &attributes, None).await;
+        self.close(&built);
+        built
+    }
+
+    /// The block that a crash interrupted, if it can be opened again on `parent`.
+    fn interrupted(&self, parent: &StoredBlock) -> Option<RecoveredBlock> {
+        let interrupted = self.interrupted.lock().take()?;
+        let origin = attributes_origin(&interrupted.opened.attributes);
+        let is_gone = origin.is_some_and(|origin| {
+            let known = self.l1.around(origin.number);
+            known.current.is_some_and(|current| current.hash != origin.hash)
+        });
+        if interrupted.opened.parent == parent.hash && !is_gone {
+            return Some(interrupted);
+        }
+        // Its transactions are first in line all the same.
+        tracing::warn!(target: "sequencer", number = interrupted.opened.number.0, "the block that was open cannot be opened again");
+        if let Some(journal) = &self.journal {
+            journal.abandoned();
+        }
+        None
+    }
+
+    /// A block is not open any more, built or not.
+    fn close(&self, built: &Result<Step, BuilderError>) {
+        if let Some(journal) = &self.journal {
+            match built {
+                Ok(Step::Built(block)) => journal.sealed(block.number, block.hash),
+                _ => journal.abandoned(),
+            }
+        }
         // Only after the commit: who does not find a transaction in the pending block then finds it in the chain.
         self.chain().publish_pending(None);
-        built
     }
 
     fn chain(&self) -> &Chain {
@@ -257,7 +313,12 @@ impl Builder {
         tokio::time::timeout(NEXT_ORIGIN_PATIENCE, arrival).await.ok();
     }
 
-    async fn build(&self, parent: &StoredBlock, attributes: &BlockAttributes) -> Result<Step, BuilderError> {
+    async fn build(
+        &self,
+        parent: &StoredBlock,
+        attributes: &BlockAttributes,
+        interrupted: Option<&RecoveredBlock>,
+    ) -> Result<Step, BuilderError> {
         let number = parent.reference.number.next();
         let failed = |source: ExecuteError| BuilderError::Execute {
             number,
@@ -268,11 +329,13 @@ impl Builder {
             Ok(_) | Err(StoreError::StateUnavailable { .. }) => return Ok(Step::Abandoned),
             Err(error) => return Err(error.into()),
         };
+        let opening = interrupted.map_or(Opening::New, |_| Opening::Again);
+        let journal = self.journal.as_ref();
         let mut block =
-            OpenBlock::open(self.chain(), self.config(), parent, state, attributes).map_err(failed)?;
+            OpenBlock::open(self.chain(), journal, opening, parent, state, attributes).map_err(failed)?;
         block.limit_da(self.da_limits.get());
         let still_wanted = self
-            .fill(&mut block, parent, attributes)
+            .fill(&mut block, parent, attributes, interrupted)
             .await
             .map_err(|error| failed(error.into()))?;
         if !still_wanted {
@@ -298,6 +361,7 @@ impl Builder {
         block: &mut OpenBlock,
         parent: &StoredBlock,
         attributes: &BlockAttributes,
+        interrupted: Option<&RecoveredBlock>,
     ) -> Result<bool, FatalError> {
         let seals_at = Duration::from_secs(attributes.timestamp);
         if attributes.no_tx_pool {
@@ -305,6 +369,11 @@ impl Builder {
         }
         let mut arrivals = self.source.arrivals();
         let mut queue = self.source.open(&parent.reference, block.base_fee());
+        if let Some(interrupted) = interrupted
+            && !block.replay(queue.as_mut(), &interrupted.executed)?
+        {
+            return Ok(false);
+        }
         // A block that is behind the clock before it has looked at the pool may take half its own time, so that transactions get
         // in and the distance shrinks whatever the load.
         let patience = Duration::from_secs(self.config().block_time) / 2;
@@ -373,4 +442,14 @@ impl Builder {
             () = tokio::time::sleep(IDLE_RECHECK) => {}
         }
     }
+}
+
+/// The L1 block that attributes were made from, as their first transaction has it.
+fn attributes_origin(attributes: &BlockAttributes) -> Option<L1BlockId> {
+    let first = OpTxEnvelope::decode_2718_exact(attributes.transactions.first()?).ok()?;
+    let info = L1Info::decode(&first.as_deposit()?.inner().input).ok()?;
+    Some(L1BlockId {
+        hash: info.block_hash,
+        number: L1BlockNumber(info.number),
+    })
 }

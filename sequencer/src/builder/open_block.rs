@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     engine::{Chain, PendingBlock},
+    journal::{Journal, RecoveredTransaction, record::Opened},
     store::{StateView, StoredBlock},
 };
 use alloy::consensus::{Sealed, transaction::Recovered};
@@ -39,20 +40,30 @@ pub(super) struct OpenBlock {
     state: StateView,
     pending: Arc<PendingBlock>,
     chain: Chain,
+    journal: Option<Journal>,
     reserve: Reserve,
     da: DaBudget,
     misfits: u32,
+}
+
+/// Whether a block is new, or one that a crash interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Opening {
+    New,
+    Again,
 }
 
 impl OpenBlock {
     /// Opens the block after `parent`, executes the deposits and shows it as pending.
     pub(super) fn open(
         chain: &Chain,
-        config: &RollupConfig,
+        journal: Option<&Journal>,
+        opening: Opening,
         parent: &StoredBlock,
         state: StateView,
         attributes: &BlockAttributes,
     ) -> Result<Self, ExecuteError> {
+        let config: &RollupConfig = chain.config();
         let header = Sealed::new_unchecked(parent.block.header.clone(), parent.hash);
         let builder = BlockBuilder::new(config, &header, attributes, state.clone())?;
         let base_fee = builder.header().base_fee_per_gas.unwrap_or_default();
@@ -62,6 +73,7 @@ impl OpenBlock {
             state,
             pending: Arc::new(pending),
             chain: chain.clone(),
+            journal: journal.cloned(),
             reserve: Reserve::new(attributes.gas_limit),
             da: DaBudget::new(DaSizes::default()),
             misfits: 0,
@@ -77,9 +89,17 @@ impl OpenBlock {
                     TxError::Invalid(error) => invalid(error),
                     TxError::Fatal(error) => error.into(),
                 })?;
-            block.show(included, &result);
+            block.append(included, &result);
         }
         chain.publish_pending(Some(block.pending.clone()));
+        if let (Some(journal), Opening::New) = (journal, opening) {
+            journal.opened(Opened {
+                number: block.pending.number(),
+                parent: parent.hash,
+                attributes: attributes.clone(),
+            });
+        }
+        block.show_forced();
         Ok(block)
     }
 
@@ -122,8 +142,7 @@ impl OpenBlock {
                 self.misfits = 0;
                 self.reserve.count(&transaction, result.gas_used);
                 self.da.count(da_bytes);
-                self.show(transaction.1.clone(), &result);
-                self.chain.announce_pending();
+                self.promise(&transaction, &result);
             }
             Err(TxError::Invalid(reason)) if reason.is_block_full() => self.defer(queue, &transaction),
             Err(TxError::Invalid(reason)) => queue.reject(&transaction, &reason),
@@ -142,12 +161,81 @@ impl OpenBlock {
         queue.defer(transaction);
     }
 
-    fn show(&self, transaction: Recovered<OpTxEnvelope>, result: &TxResult) {
+    fn append(&self, transaction: Recovered<OpTxEnvelope>, result: &TxResult) -> usize {
         self.pending.append(
             transaction,
             result.receipt.clone(),
             result.gas_used,
             &result.state,
-        );
+        )
+    }
+
+    /// Shows the forced transactions, once the journal has the block's inputs.
+    fn show_forced(&self) {
+        let (chain, pending) = (self.chain.clone(), self.pending.clone());
+        let count = self.transaction_count();
+        let show = move || {
+            pending.show(count);
+            chain.announce_pending();
+        };
+        match &self.journal {
+            None => show(),
+            Some(journal) => journal.when_durable(Box::new(move |result| {
+                if result.is_ok() {
+                    show();
+                }
+            })),
+        }
+    }
+
+    /// Adds an executed transaction to the pending block, and shows it: at once, or when the journal has it on disk.
+    fn promise(&self, transaction: &PoolTransaction, result: &TxResult) {
+        let count = self.append(transaction.1.clone(), result);
+        let hash = transaction.1.inner().tx_hash();
+        let Some(journal) = &self.journal else {
+            self.chain.show_pending(&self.pending, count, hash);
+            self.chain.announce_pending();
+            return;
+        };
+        let (chain, pending) = (self.chain.clone(), self.pending.clone());
+        let waiter = move |result: Result<(), _>| {
+            if result.is_ok() {
+                chain.show_pending(&pending, count, hash);
+            }
+        };
+        let raw = transaction.encoded_bytes();
+        journal.executed(hash, transaction.1.signer(), raw, Box::new(waiter));
+    }
+
+    /// Executes again what this block had executed before a crash, from a queue that hands it out first. False if that is not possible, and
+    /// the block is of no use then.
+    pub(super) fn replay(
+        &mut self,
+        queue: &mut dyn BlockTransactions,
+        executed: &[RecoveredTransaction],
+    ) -> Result<bool, FatalError> {
+        for expected in executed {
+            let next = queue.next();
+            let Some(transaction) = next.filter(|next| next.1.inner().tx_hash() == expected.hash) else {
+                tracing::error!(target: "sequencer", hash = %expected.hash, "an executed transaction is not next in line");
+                return Ok(false);
+            };
+            // No limit of today applies: it was promised under those of before.
+            match self.builder.execute_encoded(transaction.as_ref().clone()) {
+                Ok(result) => {
+                    self.reserve.count(&transaction, result.gas_used);
+                    let count = self.append(transaction.1.clone(), &result);
+                    self.chain.show_pending(&self.pending, count, expected.hash);
+                }
+                Err(TxError::Invalid(reason)) => {
+                    tracing::error!(target: "sequencer", hash = %expected.hash, %reason, "an executed transaction does not execute again");
+                    queue.reject(&transaction, &reason);
+                    return Ok(false);
+                }
+                Err(TxError::Fatal(error)) => return Err(error),
+            }
+        }
+        self.chain.announce_pending();
+        Ok(true)
     }
 }

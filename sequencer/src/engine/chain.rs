@@ -4,8 +4,11 @@ use super::pending::{PendingBlock, PendingTip};
 use crate::store::{ChainReader, Heads, SafeDerivation, StateView, StoreError, StoredBlock};
 use alloy::primitives::B256;
 use parking_lot::{Mutex, RwLock};
-use std::{collections::VecDeque, sync::Arc};
-use tokio::sync::{broadcast, watch};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, OnceLock},
+};
+use tokio::sync::{broadcast, oneshot, watch};
 use tributary_protocol::{
     block::{L1BlockNumber, L2BlockNumber, L2BlockRef},
     config::RollupConfig,
@@ -23,19 +26,61 @@ pub struct Chain {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
 struct Shared {
     config: Arc<RollupConfig>,
     reader: RwLock<Arc<ChainReader>>,
     heads: watch::Sender<Heads>,
     pending: RwLock<Option<Arc<PendingBlock>>>,
     pending_tip: watch::Sender<PendingTip>,
+    /// Who waits for a transaction to be executed and durable.
+    awaited: Mutex<HashMap<B256, Vec<oneshot::Sender<()>>>>,
+    /// Told before unsafe blocks are taken back.
+    before_revert: OnceLock<BeforeRevert>,
     cache: Mutex<VecDeque<Arc<StoredBlock>>>,
     abandoned: broadcast::Sender<Abandoned>,
 }
 
+impl core::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Chain").finish_non_exhaustive()
+    }
+}
+
 /// Blocks taken off the unsafe chain together, lowest first. Their transactions were acknowledged and are owed another try.
 pub type Abandoned = Arc<Vec<Arc<StoredBlock>>>;
+
+/// Told of the block that stays and of the blocks that go.
+pub(crate) type BeforeRevert =
+    Box<dyn Fn(L2BlockNumber, &[Arc<StoredBlock>]) -> Result<(), String> + Send + Sync>;
+
+/// A transaction somebody waits for.
+#[derive(Debug)]
+pub(crate) struct Awaited {
+    chain: Chain,
+    hash: B256,
+    shown: oneshot::Receiver<()>,
+}
+
+impl Awaited {
+    /// Resolves once it is shown.
+    pub(crate) async fn shown(&mut self) {
+        // Dropped unsent only with the chain itself.
+        (&mut self.shown).await.ok();
+    }
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        self.shown.close();
+        let mut awaited = self.chain.shared.awaited.lock();
+        if let Some(waiting) = awaited.get_mut(&self.hash) {
+            waiting.retain(|waiter| !waiter.is_closed());
+            if waiting.is_empty() {
+                awaited.remove(&self.hash);
+            }
+        }
+    }
+}
 
 impl Chain {
     pub(super) fn new(config: Arc<RollupConfig>, reader: ChainReader) -> Self {
@@ -47,6 +92,8 @@ impl Chain {
                 heads,
                 pending: RwLock::default(),
                 pending_tip: watch::Sender::default(),
+                awaited: Mutex::default(),
+                before_revert: OnceLock::new(),
                 cache: Mutex::default(),
                 abandoned: broadcast::Sender::new(QUEUED_REORGS_MAX),
             }),
@@ -165,10 +212,53 @@ impl Chain {
         self.shared.pending_tip.send_replace(tip);
     }
 
-    /// Tells readers that the block being built has grown. Called by the builder alone.
+    /// Shows readers the first `transactions` transactions of `pending`, the last of which is `hash`, and wakes who waits for that one.
+    pub(crate) fn show_pending(&self, pending: &PendingBlock, transactions: usize, hash: B256) {
+        pending.show(transactions);
+        let waiting = self.shared.awaited.lock().remove(&hash);
+        for waiter in waiting.into_iter().flatten() {
+            // Whoever waited may have gone.
+            waiter.send(()).ok();
+        }
+    }
+
+    /// Tells readers that the block being built shows more.
     pub(crate) fn announce_pending(&self) {
         let tip = self.pending().map(|block| block.tip()).unwrap_or_default();
-        self.shared.pending_tip.send_replace(tip);
+        self.shared
+            .pending_tip
+            .send_if_modified(|told| core::mem::replace(told, tip) != tip);
+    }
+
+    /// Resolves once the transaction with this hash is shown in the block being built. Ask before you look whether it is there already.
+    pub(crate) fn await_transaction(&self, hash: B256) -> Awaited {
+        let (sender, shown) = oneshot::channel();
+        self.shared.awaited.lock().entry(hash).or_default().push(sender);
+        Awaited {
+            chain: self.clone(),
+            hash,
+            shown,
+        }
+    }
+
+    /// Calls `tell` with the block that stays and the blocks above it before those are taken back; if it fails they stay. Called once.
+    pub(crate) fn before_revert(&self, tell: BeforeRevert) {
+        assert!(
+            self.shared.before_revert.set(tell).is_ok(),
+            "one journal is told of what is taken back"
+        );
+    }
+
+    /// Called by the writer alone, before it takes blocks back.
+    pub(super) fn tell_before_revert(
+        &self,
+        kept: L2BlockNumber,
+        blocks: &[Arc<StoredBlock>],
+    ) -> Result<(), String> {
+        self.shared
+            .before_revert
+            .get()
+            .map_or(Ok(()), |tell| tell(kept, blocks))
     }
 
     /// Shows a committed state to readers. Called by the writer alone, after the store has it on disk.

@@ -1,6 +1,7 @@
 //! The block being built, readable while it grows: what `pending` means to the RPC, and what a preconfirmation refers to.
 //!
-//! The builder appends while others read. A reader holds a [`PendingState`], the state after a prefix of the transactions that no later
+//! The builder appends while others read; what it appends is shown once the journal has it on disk, so that nobody is told of what a
+//! crash could take back. A reader holds a [`PendingState`], the state after a prefix of the transactions that no later
 //! transaction changes: an `eth_call` that saw a counter of before and the entries of after would answer what was never true. The
 //! system calls that open a block (EIP-2935, EIP-4788) are not in that state: they touch only what contracts look up about the past.
 
@@ -16,10 +17,17 @@ use revm::{
     database_interface::DatabaseRef,
     state::{AccountInfo, EvmState},
 };
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 use tributary_protocol::{
     attributes::BlockAttributes,
     block::{L2BlockNumber, L2BlockRef},
+    l1_info::L1Info,
 };
 
 /// A transaction in the block being built.
@@ -33,6 +41,8 @@ pub struct PendingTransaction {
     pub receipt: OpReceiptEnvelope,
     /// Gas this transaction used.
     pub gas_used: u64,
+    /// Logs in the block before its own.
+    pub logs_before: u64,
 }
 
 /// How far the block being built has come.
@@ -52,11 +62,15 @@ pub struct PendingBlock {
     base_fee: u64,
     base: StateView,
     contents: RwLock<Contents>,
+    /// How many transactions readers see: those that are durable.
+    shown: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
 struct Contents {
     transactions: Vec<PendingTransaction>,
+    /// In all of them.
+    logs: u64,
     positions: HashMap<B256, usize>,
     accounts: HashMap<Address, Versions<Option<AccountInfo>>>,
     storage: HashMap<(Address, U256), Versions<U256>>,
@@ -97,10 +111,17 @@ pub struct PendingState {
 }
 
 impl PendingState {
-    /// The state after every transaction that `block` has executed by now.
+    /// The state after every transaction that `block` shows by now.
     #[must_use]
     pub fn of(block: Arc<PendingBlock>) -> Self {
         let transactions = block.tip().transactions;
+        Self { block, transactions }
+    }
+
+    /// The state after every transaction that `block` has executed, shown or not: for deciding what may follow, not for telling anyone.
+    #[must_use]
+    pub(crate) fn latest(block: Arc<PendingBlock>) -> Self {
+        let transactions = block.contents.read().transactions.len();
         Self { block, transactions }
     }
 
@@ -121,6 +142,7 @@ impl PendingBlock {
             base_fee,
             base,
             contents: RwLock::default(),
+            shown: AtomicUsize::new(0),
         }
     }
 
@@ -142,19 +164,32 @@ impl PendingBlock {
         &self.attributes
     }
 
+    /// What its first transaction says of L1 and of fees.
+    #[must_use]
+    pub fn l1_info(&self) -> Option<L1Info> {
+        let contents = self.contents.read();
+        let first = contents.transactions.first()?.transaction.inner();
+        L1Info::decode(&first.as_deposit()?.inner().input).ok()
+    }
+
     /// Wei per gas.
     #[must_use]
     pub const fn base_fee(&self) -> u64 {
         self.base_fee
     }
 
-    /// How far it has come.
+    /// How far it has come, as far as it is shown.
     #[must_use]
     pub fn tip(&self) -> PendingTip {
         PendingTip {
             number: self.number(),
-            transactions: self.contents.read().transactions.len(),
+            transactions: self.shown.load(Ordering::Acquire),
         }
+    }
+
+    /// Shows the first `transactions` transactions to readers. Called in order.
+    pub(crate) fn show(&self, transactions: usize) {
+        self.shown.fetch_max(transactions, Ordering::AcqRel);
     }
 
     /// The executed transaction with this hash.
@@ -162,7 +197,8 @@ impl PendingBlock {
     pub fn transaction(&self, hash: B256) -> Option<PendingTransaction> {
         let contents = self.contents.read();
         let index = *contents.positions.get(&hash)?;
-        contents.transactions.get(index).cloned()
+        let is_shown = index < self.shown.load(Ordering::Acquire);
+        contents.transactions.get(index).filter(|_| is_shown).cloned()
     }
 
     /// Executed transactions from position `start` on.
@@ -171,29 +207,34 @@ impl PendingBlock {
         let contents = self.contents.read();
         contents
             .transactions
-            .get(start..)
+            .get(start..self.shown.load(Ordering::Acquire))
             .map(<[_]>::to_vec)
             .unwrap_or_default()
     }
 
-    /// Adds an executed transaction and what it changed. Called by the builder alone, in execution order.
-    pub fn append(
+    /// Adds an executed transaction and what it changed, and returns how many there are. Readers see it once it is shown. Called by the
+    /// builder alone, in execution order.
+    pub(crate) fn append(
         &self,
         transaction: Recovered<OpTxEnvelope>,
         receipt: OpReceiptEnvelope,
         gas_used: u64,
         state: &EvmState,
-    ) {
+    ) -> usize {
         let mut contents = self.contents.write();
         let index = contents.transactions.len();
         contents.apply(index + 1, state);
         contents.positions.insert(*transaction.tx_hash(), index);
+        let logs_before = contents.logs;
+        contents.logs += receipt.logs().len() as u64;
         contents.transactions.push(PendingTransaction {
             index,
             transaction,
             receipt,
             gas_used,
+            logs_before,
         });
+        index + 1
     }
 }
 

@@ -68,6 +68,9 @@ pub enum EngineError {
     /// A block of ours does not say which system configuration it was built under.
     #[error(transparent)]
     SystemConfig(#[from] SystemConfigReadError),
+    /// What the blocks to be taken back hold could not be kept, so they stay.
+    #[error("unsafe blocks cannot be taken back: {0}")]
+    Journal(String),
     /// The engine has stopped, after a failed write or at shutdown.
     #[error("the engine has stopped")]
     Stopped,
@@ -80,9 +83,11 @@ impl EngineError {
         match self {
             Self::Store(error) => error.is_refusal(),
             Self::BlockRef { .. } | Self::InvalidAttributes { .. } | Self::UnknownParent { .. } => true,
-            Self::ContradictsSafe { .. } | Self::Execution { .. } | Self::SystemConfig(_) | Self::Stopped => {
-                false
-            }
+            Self::ContradictsSafe { .. }
+            | Self::Execution { .. }
+            | Self::SystemConfig(_)
+            | Self::Journal(_)
+            | Self::Stopped => false,
         }
     }
 }
@@ -282,6 +287,11 @@ impl Owner {
         let mut abandoned = Vec::new();
         for above in ((number.0 + 1)..=head.0).take(ABANDONED_TOLD_MAX) {
             abandoned.extend(self.chain.block_by_number(L2BlockNumber(above))?);
+        }
+        if head > number {
+            self.chain
+                .tell_before_revert(number, &abandoned)
+                .map_err(EngineError::Journal)?;
         }
         self.writer.revert_to(number)?;
         self.publish()?;

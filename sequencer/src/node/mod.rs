@@ -21,9 +21,11 @@ use crate::{
     config::{NodeConfig, NodeParts},
     engine::{Chain, Engine, EngineError},
     health::{Check, Health},
+    journal::{Journal, JournalError},
     l1_view::L1View,
     pool::Pool,
     rpc::{NodeStatus, Rpc, TransactionTarget},
+    store::{ChainIdentity, StoreError},
     verifier::Verifier,
 };
 use alloy::primitives::B256;
@@ -45,6 +47,12 @@ pub enum NodeError {
     /// The chain could not be opened, or has failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The journal could not be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The chain could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// L1 is another chain.
     #[error("L1 has chain id {found}, rollup.json says {expected}")]
     L1ChainId {
@@ -122,6 +130,17 @@ impl Node {
         let http_address = listener.local_addr().map_err(listen)?;
 
         let pool = config.sequencing.then(|| Pool::new(chain.clone(), config.pool));
+        let journal = match (&pool, parts.journal) {
+            (Some(pool), Some(disk)) => {
+                let identity = ChainIdentity {
+                    chain_id: rollup.l2_chain_id,
+                    genesis_hash: genesis.hash,
+                };
+                let (journal, recovered) = Journal::open(disk, identity, config.journal)?;
+                Some((journal.clone(), pool.keep_promises(journal, recovered)?))
+            }
+            _ => None,
+        };
         let quarantine = pool
             .as_ref()
             .map(|pool| pool.quarantine().clone())
@@ -163,6 +182,9 @@ impl Node {
             .sequencing
             .then(|| Verifier::new(chain.clone()).with_quarantine(quarantine));
         let verified = verifier.as_ref().map(Verifier::verified_head);
+        if let Some((journal, _)) = &journal {
+            roles.journal(journal.clone());
+        }
         let target = match (&pool, config.sequencer_rpc) {
             (Some(pool), _) => TransactionTarget::Pool(pool.clone()),
             (None, Some(url)) => TransactionTarget::sequencer(url),
@@ -184,7 +206,7 @@ impl Node {
         if let Some(pool) = &pool {
             let view = L1View::new(rollup, parts.l1);
             roles.read_l1_ahead(view.clone(), chain.clone());
-            let builder = Builder::new(
+            let mut builder = Builder::new(
                 engine.clone(),
                 view,
                 l1_chain,
@@ -195,6 +217,9 @@ impl Node {
             )
             .with_da_limits(da_limits.clone())
             .on_lost_origin(move || reset.ask());
+            if let Some((journal, interrupted)) = journal {
+                builder = builder.with_journal(journal, interrupted);
+            }
             roles.build(builder, derivation.clone())?;
         }
         let heads = engine.chain().heads();

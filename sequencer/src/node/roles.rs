@@ -5,6 +5,7 @@ use crate::{
     builder::Builder,
     engine::{Chain, Engine},
     health::{Check, Health},
+    journal::{Journal, JournalError},
     l1_view::L1View,
     rpc::{Rpc, serve},
     verifier::Verifier,
@@ -102,6 +103,22 @@ impl Roles {
     pub(super) fn verify(&mut self, verifier: Verifier) -> Result<(), NodeError> {
         let stopped = self.work.clone();
         self.spawn_thread("verifier", move || Box::pin(verifier.run(stopped)))
+    }
+
+    /// Halts when the journal fails: what cannot be kept must not be promised.
+    pub(super) fn journal(&mut self, journal: Journal) {
+        let (stop, health) = (self.stop.clone(), self.health.clone());
+        self.spawn("journal", async move {
+            let result: Result<(), Arc<JournalError>> = tokio::select! {
+                () = stop.cancelled() => Ok(()),
+                cause = journal.failed() => {
+                    health.set_store(Check::Failing(cause.to_string()));
+                    Err(cause)
+                }
+            };
+            journal.close();
+            result
+        });
     }
 
     /// Keeps the builder's view of L1 fresh.

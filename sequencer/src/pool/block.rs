@@ -3,6 +3,7 @@
 use super::{Pool, PooledTransaction, STUCK_SECS_MAX, Settled};
 use crate::{
     builder::{BlockTransactions, PoolTransaction, TransactionSource},
+    journal::Journal,
     store::{StoreError, StoredBlock},
 };
 use alloy::{
@@ -32,6 +33,7 @@ impl TransactionSource for Pool {
             tracing::error!(target: "sequencer", %error, "the pool could not follow the chain");
         }
         self.shared.queue.lock().begin_block(base_fee);
+        self.tell_gone();
         Box::new(OpenQueue { pool: self.clone() })
     }
 
@@ -53,6 +55,7 @@ impl BlockTransactions for OpenQueue {
                 return Some(next.inner);
             }
             self.pool.shared.queue.lock().reject(next.hash);
+            self.pool.tell_gone();
             self.pool.report_lost(next.hash, &"it is in quarantine");
         }
     }
@@ -68,6 +71,7 @@ impl BlockTransactions for OpenQueue {
     fn reject(&mut self, transaction: &PoolTransaction, reason: &InvalidTransaction) {
         let hash = transaction.1.inner().tx_hash();
         self.pool.shared.queue.lock().reject(hash);
+        self.pool.tell_gone();
         self.pool.report_lost(hash, reason);
         metrics::counter!("pool_transactions_rejected_total").increment(1);
         tracing::info!(
@@ -164,7 +168,11 @@ impl Pool {
                 .unwrap_or(blocks.len());
             blocks.splice(position..position, more.iter().cloned());
         }
-        blocks.iter().flat_map(|block| transactions_of(block)).collect()
+        let journal = self.shared.journal.get();
+        blocks
+            .iter()
+            .flat_map(|block| transactions_of(block, journal))
+            .collect()
     }
 
     /// What the blocks from `from` (exclusive) to `to` took; `None` if `to` does not follow `from` closely.
@@ -214,11 +222,14 @@ fn authorities(transaction: &OpTxEnvelope) -> Vec<Address> {
 }
 
 /// What users sent of a block.
-fn transactions_of(block: &StoredBlock) -> impl Iterator<Item = PooledTransaction> {
+fn transactions_of<'a>(
+    block: &'a StoredBlock,
+    journal: Option<&'a Journal>,
+) -> impl Iterator<Item = PooledTransaction> + 'a {
     let transactions = block.block.body.transactions.iter().zip(&block.senders);
     transactions
         .filter(|(transaction, _)| !transaction.is_deposit())
-        .map(|(transaction, sender)| {
+        .map(move |(transaction, sender)| {
             let recovered = Recovered::new_unchecked(transaction.clone(), *sender);
             PooledTransaction {
                 hash: transaction.tx_hash(),
@@ -226,6 +237,9 @@ fn transactions_of(block: &StoredBlock) -> impl Iterator<Item = PooledTransactio
                 // It was paid for when it was acknowledged; it does not stand against what comes after it.
                 cost: U256::ZERO,
                 arrived: Instant::now(),
+                sequence: journal
+                    .and_then(|journal| journal.sequence_of(transaction.tx_hash()))
+                    .unwrap_or_default(),
             }
         })
 }

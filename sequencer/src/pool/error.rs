@@ -154,6 +154,9 @@ pub enum PoolError {
         /// Of those.
         bytes: usize,
     },
+    /// What is taken could not be kept.
+    #[error("the node takes no transactions: {0}")]
+    NotWritable(String),
     /// The node is ending.
     #[error("the node is stopping and takes no transactions")]
     Stopped,

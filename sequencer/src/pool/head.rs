@@ -69,7 +69,8 @@ pub(crate) fn l1_cost_info(block: &L2Block) -> Option<L1BlockInfo> {
     Some(cost_info(&info))
 }
 
-fn cost_info(info: &L1Info) -> L1BlockInfo {
+/// As [`l1_cost_info`], of L1 attributes.
+pub(crate) fn cost_info(info: &L1Info) -> L1BlockInfo {
     L1BlockInfo {
         l2_block: None,
         l1_base_fee: info.base_fee,

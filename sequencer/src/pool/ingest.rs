@@ -28,9 +28,19 @@ const BYTES_COUNTED_MIN: usize = 1 << 10;
 /// Where an answer goes.
 pub(crate) type Answer = oneshot::Sender<Result<B256, PoolError>>;
 
+/// When a transaction counts as taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AnswerWhen {
+    /// Once the pool has it.
+    Taken,
+    /// Once the journal has it on disk.
+    Durable,
+}
+
 struct Job {
     pool: Pool,
     raw: Bytes,
+    when: AnswerWhen,
     answer: Answer,
     /// Given back when the job is done.
     _room: OwnedSemaphorePermit,
@@ -66,7 +76,7 @@ impl Ingest {
     }
 
     /// Puts a transaction in line, once there is room, and waits for what becomes of it.
-    pub(super) async fn submit(&self, pool: Pool, raw: Bytes) -> Result<B256, PoolError> {
+    pub(super) async fn submit(&self, pool: Pool, raw: Bytes, when: AnswerWhen) -> Result<B256, PoolError> {
         let bytes = raw.len().clamp(BYTES_COUNTED_MIN, BYTES_IN_LINE_MAX);
         let permits = u32::try_from(bytes).expect("the clamp's upper end fits");
         let room = self.room.clone().acquire_many_owned(permits).await;
@@ -74,6 +84,7 @@ impl Ingest {
         let job = Job {
             pool,
             raw,
+            when,
             answer,
             _room: room.map_err(|_| PoolError::Stopped)?,
         };
@@ -90,7 +101,7 @@ fn work(line: &Mutex<Receiver<Job>>) {
         let Ok(job) = next else { return };
         let chain_id = job.pool.chain_id();
         match check::recover_raw(&job.raw, chain_id, job.pool.limits()) {
-            Ok(transaction) => job.pool.admit(transaction, job.answer),
+            Ok(transaction) => job.pool.admit(transaction, job.answer, job.when),
             Err(error) => {
                 job.pool.count_refused();
                 // Whoever asked may have gone.

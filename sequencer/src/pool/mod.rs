@@ -15,6 +15,7 @@ pub(crate) mod head;
 mod ingest;
 mod limits;
 mod queue;
+mod restore;
 mod transaction;
 
 #[cfg(test)]
@@ -27,9 +28,13 @@ pub use self::{
 };
 use head::{HeadError, HeadFacts};
 
-use self::{ingest::Ingest, queue::Queue};
+use self::{
+    ingest::{AnswerWhen, Ingest},
+    queue::Queue,
+};
 use crate::{
     engine::{Abandoned, Chain, PendingState},
+    journal::{Journal, JournalError, Waiter},
     quarantine::Quarantine,
     store::StoreError,
 };
@@ -44,7 +49,7 @@ use revm::{database_interface::DatabaseRef, state::AccountInfo};
 use std::{
     collections::HashSet,
     sync::{Arc, OnceLock},
-    time::Instant,
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 use tokio::sync::{broadcast, watch};
 use tributary_protocol::block::L2BlockRef;
@@ -80,6 +85,8 @@ struct Shared {
     /// Hashes of what was taken, for who wants to be told.
     accepted: broadcast::Sender<B256>,
     quarantine: Quarantine,
+    /// Where what is taken is remembered, if anywhere.
+    journal: OnceLock<Journal>,
     /// Started by the first transaction.
     ingest: OnceLock<Ingest>,
     /// Acknowledged transactions of abandoned blocks that no block holds again yet.
@@ -109,6 +116,7 @@ impl Pool {
                 arrivals: watch::Sender::default(),
                 accepted: broadcast::Sender::new(ACCEPTED_QUEUED_MAX),
                 quarantine: Quarantine::default(),
+                journal: OnceLock::new(),
                 ingest: OnceLock::new(),
                 owed: Mutex::default(),
                 limits,
@@ -137,13 +145,68 @@ impl Pool {
     /// As [`Self::add_raw`].
     pub async fn submit(&self, raw: Bytes) -> Result<B256, PoolError> {
         let ingest = self.shared.ingest.get_or_init(Ingest::start);
-        ingest.submit(self.clone(), raw).await
+        ingest.submit(self.clone(), raw, AnswerWhen::Durable).await
     }
 
-    fn admit(&self, transaction: WithEncoded<Recovered<OpTxEnvelope>>, answer: ingest::Answer) {
-        let result = self.add(transaction);
-        // Whoever asked may have gone.
-        answer.send(result).ok();
+    /// As [`Self::submit`], for a caller who goes on to wait for the transaction's execution: it answers before the transaction is durable,
+    /// and the sync that covers the execution covers both. Whoever waits no longer asks [`Self::durable`] first.
+    ///
+    /// # Errors
+    /// As [`Self::add_raw`].
+    pub async fn submit_to_execute(&self, raw: Bytes) -> Result<B256, PoolError> {
+        let ingest = self.shared.ingest.get_or_init(Ingest::start);
+        ingest.submit(self.clone(), raw, AnswerWhen::Taken).await
+    }
+
+    /// Resolves once everything taken so far is durable; at once without a journal.
+    ///
+    /// # Errors
+    /// When it never will be.
+    pub async fn durable(&self) -> Result<(), PoolError> {
+        match self.shared.journal.get() {
+            None => Ok(()),
+            Some(journal) => {
+                let failed = |error: Arc<JournalError>| PoolError::NotWritable(error.to_string());
+                journal.durable().await.map_err(failed)
+            }
+        }
+    }
+
+    /// Admits what was recovered and sees to the answer, here or once it is durable.
+    fn admit(
+        &self,
+        transaction: WithEncoded<Recovered<OpTxEnvelope>>,
+        answer: ingest::Answer,
+        when: AnswerWhen,
+    ) {
+        let hash = transaction.1.inner().tx_hash();
+        let mut answer = Some(answer);
+        let result = self.add_with(transaction, &mut || {
+            let answer = answer.take_if(|_| when == AnswerWhen::Durable)?;
+            let waiter = move |result: Result<(), Arc<JournalError>>| {
+                let result = result.map(|()| hash);
+                let result = result.map_err(|error| PoolError::NotWritable(error.to_string()));
+                // Whoever asked may have gone.
+                answer.send(result).ok();
+            };
+            Some(Box::new(waiter))
+        });
+        if let Some(answer) = answer {
+            answer.send(result).ok();
+        }
+    }
+
+    /// Remembers from now on what it takes in `journal`. Called once, before anything is taken.
+    pub(crate) fn keep_in(&self, journal: Journal) {
+        assert!(self.shared.journal.set(journal).is_ok(), "a pool has one journal");
+    }
+
+    /// Tells the journal what will not execute.
+    fn tell_gone(&self) {
+        let gone = self.shared.queue.lock().take_gone();
+        if let Some(journal) = self.shared.journal.get().filter(|_| !gone.is_empty()) {
+            journal.dropped(gone);
+        }
     }
 
     fn limits(&self) -> &PoolLimits {
@@ -163,7 +226,16 @@ impl Pool {
     /// # Errors
     /// As [`Self::add_raw`].
     pub fn add(&self, transaction: WithEncoded<Recovered<OpTxEnvelope>>) -> Result<B256, PoolError> {
-        let result = self.try_add(transaction);
+        self.add_with(transaction, &mut || None)
+    }
+
+    fn add_with(
+        &self,
+        transaction: WithEncoded<Recovered<OpTxEnvelope>>,
+        waiter: &mut dyn FnMut() -> Option<Waiter>,
+    ) -> Result<B256, PoolError> {
+        let result = self.try_add(transaction, waiter);
+        self.tell_gone();
         if let Ok(hash) = result {
             // Nobody listens, nobody is told.
             self.shared.accepted.send(hash).ok();
@@ -173,7 +245,21 @@ impl Pool {
         result
     }
 
-    fn try_add(&self, transaction: WithEncoded<Recovered<OpTxEnvelope>>) -> Result<B256, PoolError> {
+    fn try_add(
+        &self,
+        transaction: WithEncoded<Recovered<OpTxEnvelope>>,
+        waiter: &mut dyn FnMut() -> Option<Waiter>,
+    ) -> Result<B256, PoolError> {
+        let journal = self.shared.journal.get();
+        if let Some(Err(cause)) = journal.map(Journal::check_writable) {
+            return Err(PoolError::NotWritable(cause));
+        }
+        let mut place = |transaction: &PooledTransaction| {
+            journal.map_or(0, |journal| {
+                let raw = transaction.inner.encoded_bytes();
+                journal.admit(transaction.sender(), raw, unix_micros(), waiter())
+            })
+        };
         let facts = self
             .facts()
             .map_err(|error| PoolError::Chain(error.to_string()))?;
@@ -187,6 +273,7 @@ impl Pool {
             cost: check::cost_of(&transaction, &facts),
             inner: Arc::new(transaction),
             arrived: Instant::now(),
+            sequence: 0,
         };
         let wake = loop {
             let generation = self.shared.queue.lock().generation();
@@ -197,7 +284,7 @@ impl Pool {
             // A block was settled while the account was read: its nonce may be of before.
             if queue.generation() == generation {
                 let nonce = pooled.nonce();
-                match queue.insert(pooled, account.nonce, account.balance) {
+                match queue.insert_as(pooled, account.nonce, account.balance, &mut place) {
                     Err(PoolError::AlreadyKnown) if self.is_included(hash)? => {
                         let next = account.nonce;
                         return Err(PoolError::NonceTooLow { next, nonce });
@@ -225,7 +312,7 @@ impl Pool {
     fn account(&self, sender: Address) -> Result<Result<AccountInfo, PoolError>, StoreError> {
         let chain = &self.shared.chain;
         match chain.pending() {
-            Some(pending) => account_in(&PendingState::of(pending), sender),
+            Some(pending) => account_in(&PendingState::latest(pending), sender),
             None => account_in(&chain.state_at(chain.heads().unsafe_head.number)?, sender),
         }
     }
@@ -271,6 +358,12 @@ impl Pool {
             bytes: queue.bytes(),
         }
     }
+}
+
+/// The wall clock, as the journal has it.
+fn unix_micros() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn account_in<S: DatabaseRef<Error = StoreError>>(

@@ -65,6 +65,7 @@ impl Spec {
             )),
             hash,
             cost: U256::from(100),
+            sequence: 0,
             arrived: Instant::now(),
         }
     }

@@ -19,6 +19,8 @@ pub struct PooledTransaction {
     pub cost: U256,
     /// When it came.
     pub arrived: Instant,
+    /// Its place in line, from the journal; 0 without one.
+    pub sequence: u64,
 }
 
 impl PooledTransaction {

@@ -3,10 +3,14 @@
 //! Deposits carry `depositNonce` and `depositReceiptVersion`; every other receipt says what it paid for L1 and which fee parameters
 //! were in force, as op-geth derives them from the block's own L1-attributes transaction.
 
-use crate::{engine::PendingTransaction, pool::head::l1_cost_info, store::StoredBlock};
+use crate::{
+    engine::{PendingBlock, PendingTransaction},
+    pool::head::{cost_info, l1_cost_info},
+    store::StoredBlock,
+};
 use alloy::{
     consensus::{
-        BlockHeader, Header as ConsensusHeader, ReceiptWithBloom, Sealed, Transaction as _, TxReceipt,
+        BlockHeader, ReceiptWithBloom, Sealed, Transaction as _, TxReceipt,
         transaction::{Recovered, TransactionInfo},
     },
     eips::eip2718::Encodable2718,
@@ -128,13 +132,66 @@ fn one_receipt(
     let transaction = block.block.body.transactions.get(index)?;
     let from = *block.senders.get(index)?;
     let header = &block.block.header;
-    let hash = transaction.tx_hash();
     let place = LogPlace {
-        header,
+        number: header.number,
+        timestamp: header.timestamp,
         block_hash: block.hash,
-        hash,
+        hash: transaction.tx_hash(),
         index: index as u64,
     };
+    Some(receipt_of(
+        transaction,
+        from,
+        envelope,
+        place,
+        before,
+        costs,
+        header.base_fee_per_gas(),
+        spec,
+    ))
+}
+
+/// The receipt of a transaction in the block being built. All of it is final but the block's hash, which is known once the block is
+/// sealed: until then it is zero, which is what every client library takes for a hash.
+pub(super) fn pending_receipt(
+    block: &PendingBlock,
+    pending: &PendingTransaction,
+    spec: OpSpecId,
+) -> OpTransactionReceipt {
+    let place = LogPlace {
+        number: block.number().0,
+        timestamp: block.attributes().timestamp,
+        block_hash: B256::ZERO,
+        hash: pending.transaction.inner().tx_hash(),
+        index: pending.index as u64,
+    };
+    let before = Before {
+        logs: pending.logs_before,
+        gas: pending.receipt.cumulative_gas_used() - pending.gas_used,
+    };
+    receipt_of(
+        pending.transaction.inner(),
+        pending.transaction.signer(),
+        &pending.receipt,
+        place,
+        before,
+        block.l1_info().as_ref().map(cost_info),
+        Some(block.base_fee()),
+        spec,
+    )
+}
+
+#[expect(clippy::too_many_arguments, reason = "a receipt is where all of these meet")]
+fn receipt_of(
+    transaction: &OpTxEnvelope,
+    from: alloy::primitives::Address,
+    envelope: &OpReceiptEnvelope,
+    place: LogPlace,
+    before: Before,
+    costs: Option<op_revm::L1BlockInfo>,
+    base_fee: Option<u64>,
+    spec: OpSpecId,
+) -> OpTransactionReceipt {
     let mut number = before.logs;
     let logs = OpReceipt::from(envelope.clone()).map_logs(|log| {
         number += 1;
@@ -150,15 +207,15 @@ fn one_receipt(
     });
     let inner = TransactionReceipt {
         inner: ReceiptWithBloom::new(logs, envelope.bloom()),
-        transaction_hash: hash,
-        transaction_index: Some(index as u64),
-        block_hash: Some(block.hash),
-        block_number: Some(header.number),
+        transaction_hash: place.hash,
+        transaction_index: Some(place.index),
+        block_hash: Some(place.block_hash),
+        block_number: Some(place.number),
         gas_used: envelope.cumulative_gas_used() - before.gas,
         effective_gas_price: if transaction.is_deposit() {
             0
         } else {
-            transaction.effective_gas_price(header.base_fee_per_gas())
+            transaction.effective_gas_price(base_fee)
         },
         blob_gas_used,
         blob_gas_price: None,
@@ -169,11 +226,11 @@ fn one_receipt(
     let l1_block_info = costs
         .map(|costs| l1_fields(costs, &transaction.encoded_2718(), spec))
         .unwrap_or_default();
-    Some(OpTransactionReceipt {
+    OpTransactionReceipt {
         inner,
         l1_block_info,
         op_gas_refund: None,
-    })
+    }
 }
 
 /// What op-geth adds to receipts of ordinary transactions.
@@ -197,20 +254,21 @@ fn l1_fields(mut costs: op_revm::L1BlockInfo, encoded: &[u8], spec: OpSpecId) ->
 
 /// Where a log was emitted.
 #[derive(Clone, Copy)]
-pub(super) struct LogPlace<'a> {
-    pub(super) header: &'a ConsensusHeader,
+pub(super) struct LogPlace {
+    pub(super) number: u64,
+    pub(super) timestamp: u64,
     pub(super) block_hash: B256,
     pub(super) hash: B256,
     pub(super) index: u64,
 }
 
-impl LogPlace<'_> {
+impl LogPlace {
     pub(super) fn log(&self, inner: alloy::primitives::Log, log_index: u64) -> Log {
         Log {
             inner,
             block_hash: Some(self.block_hash),
-            block_number: Some(self.header.number),
-            block_timestamp: Some(self.header.timestamp),
+            block_number: Some(self.number),
+            block_timestamp: Some(self.timestamp),
             transaction_hash: Some(self.hash),
             transaction_index: Some(self.index),
             log_index: Some(log_index),

@@ -97,6 +97,7 @@ impl RunningNode {
             builder: BuilderSettings { l1_confirmations: 0 },
             engine: StoreSettings::default(),
             pool: PoolLimits::default(),
+            journal: tributary_sequencer::journal::Settings::default(),
             derivation: DriverSettings {
                 poll_interval: Duration::from_millis(10),
                 ..DriverSettings::default()
@@ -110,6 +111,7 @@ impl RunningNode {
             blobs: None,
             clock: Arc::new(clock.clone()),
             store: Arc::new(MemoryStore::default()),
+            journal: None,
             metrics_text: Arc::new(String::new),
         };
         // Without a batch in the window the first epochs are empty blocks that L1 forces: a safe head, and a deposit below it.

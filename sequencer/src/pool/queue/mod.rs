@@ -50,6 +50,8 @@ pub(super) struct Queue {
     favour: bool,
     deferred: Vec<Address>,
     generation: u64,
+    /// Sequences of what was taken and will not execute, for the journal.
+    gone: Vec<u64>,
 }
 
 impl Queue {
@@ -97,12 +99,40 @@ impl Queue {
         self.accounts.keys().copied().collect()
     }
 
-    /// Adds a transaction whose sender has `nonce` and `balance` in the latest state we know.
+    /// Adds one to those.
+    pub(super) fn add_gone(&mut self, sequence: u64) {
+        self.gone.push(sequence);
+    }
+
+    /// Puts a sender whose transactions were readmitted in line.
+    pub(super) fn refresh_sender(&mut self, sender: Address) {
+        self.refresh(sender);
+        self.forget_if_empty(sender);
+    }
+
+    /// Sequences of what was removed without executing since the last call.
+    pub(super) fn take_gone(&mut self) -> Vec<u64> {
+        core::mem::take(&mut self.gone)
+    }
+
+    #[cfg(test)]
     pub(super) fn insert(
         &mut self,
         transaction: PooledTransaction,
         nonce: u64,
         balance: U256,
+    ) -> Result<(), PoolError> {
+        self.insert_as(transaction, nonce, balance, &mut |_| 0)
+    }
+
+    /// Adds a transaction whose sender has `nonce` and `balance` in the latest state we know. `place` gives it its place in line once it
+    /// is sure to be taken; 0 is the end of the line.
+    pub(super) fn insert_as(
+        &mut self,
+        mut transaction: PooledTransaction,
+        nonce: u64,
+        balance: U256,
+        place: &mut dyn FnMut(&PooledTransaction) -> u64,
     ) -> Result<(), PoolError> {
         if self.hashes.contains_key(&transaction.hash) {
             return Err(PoolError::AlreadyKnown);
@@ -120,11 +150,14 @@ impl Queue {
         if account.waiting.contains_key(&transaction.nonce()) {
             self.remove(sender, transaction.nonce());
         }
-        self.arrivals += 1;
+        transaction.sequence = place(&transaction);
+        let last = i64::try_from(transaction.sequence).expect("nobody counts to 2^63");
+        let order = if last == 0 { self.arrivals + 1 } else { last };
+        self.arrivals = self.arrivals.max(order);
         let entry = Entry {
             transaction,
             acknowledged: false,
-            order: self.arrivals,
+            order,
         };
         self.put(sender, entry, nonce);
         self.refresh(sender);
@@ -252,12 +285,13 @@ impl Queue {
     }
 
     /// In front of everything readmitted before: reorgs reach back from the tip, so what is taken back later is older.
-    fn readmit(&mut self, owed: Vec<PooledTransaction>, nonces: &HashMap<Address, u64>) {
+    pub(super) fn readmit(&mut self, owed: Vec<PooledTransaction>, nonces: &HashMap<Address, u64>) {
         self.returns -= i64::try_from(owed.len()).expect("a reorg abandons a bounded number of transactions");
         for (order, transaction) in (self.returns..).zip(owed) {
             let sender = transaction.sender();
             let next = nonces.get(&sender).copied().unwrap_or_default();
             if transaction.nonce() < next || self.hashes.contains_key(&transaction.hash) {
+                self.gone.push(transaction.sequence);
                 continue;
             }
             let account = self.accounts.entry(sender).or_insert_with(|| Account {
@@ -358,6 +392,7 @@ impl Queue {
             account.end = account.end.min(nonce);
         }
         self.queued += account.queued();
+        self.gone.push(entry.transaction.sequence);
         entry.transaction
     }
 

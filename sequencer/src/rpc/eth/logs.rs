@@ -104,7 +104,8 @@ pub(in crate::rpc) fn collect(block: &StoredBlock, filter: &Filter, found: &mut 
         .enumerate()
     {
         let place = LogPlace {
-            header,
+            number: header.number,
+            timestamp: header.timestamp,
             block_hash: block.hash,
             hash: transaction.tx_hash(),
             index: index as u64,

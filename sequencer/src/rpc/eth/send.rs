@@ -9,7 +9,7 @@ use crate::{
         error::{Answer, RpcError},
     },
 };
-use alloy::primitives::{B256, Bytes};
+use alloy::primitives::Bytes;
 use core::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -23,7 +23,8 @@ pub(in crate::rpc) async fn send(rpc: &Rpc, method: &str, params: Option<&RawVal
     }
 }
 
-/// EIP-7966 as geth has it: returns the receipt once a block holds the transaction, or error 4 with the hash after the timeout.
+/// EIP-7966 as geth has it, only sooner: returns the receipt once the transaction has executed in the block being built and the journal
+/// has that on disk, or error 4 with the hash after the timeout.
 pub(in crate::rpc) async fn send_sync(rpc: &Rpc, method: &str, params: Option<&RawValue>) -> Answer {
     let Parameters { raw, timeout } = Parameters::parse(params, 2)?;
     let pool = match &rpc.shared.target {
@@ -36,33 +37,27 @@ pub(in crate::rpc) async fn send_sync(rpc: &Rpc, method: &str, params: Option<&R
         Duration::from_millis(count)
     });
     let timeout = timeout.min(settings.sync_timeout_max);
-    // Before it is sent, so that no block is missed.
-    let mut heads = rpc.chain().subscribe();
     let hash = alloy::primitives::keccak256(&raw);
-    match pool.submit(raw).await {
+    // Before it is sent, so that its execution is not missed.
+    let mut awaited = rpc.chain().await_transaction(hash);
+    match pool.submit_to_execute(raw).await {
         Ok(_) | Err(PoolError::AlreadyKnown) => {}
         // Sent again because the first answer was lost: what is included has its receipt.
         Err(_) if rpc.chain().transaction(hash)?.is_some() => {}
         Err(error) => return Err(error.into()),
     }
-    match tokio::time::timeout(timeout, included(rpc, hash, &mut heads)).await {
-        Ok(answer) => answer,
-        Err(_) => Err(RpcError::sync_timeout(hash, timeout)),
+    if let Some(receipt) = transactions::earliest_receipt(rpc, hash)? {
+        return encode(&receipt);
     }
-}
-
-async fn included(
-    rpc: &Rpc,
-    hash: B256,
-    heads: &mut tokio::sync::watch::Receiver<crate::store::Heads>,
-) -> Answer {
-    loop {
-        if let Some(receipt) = transactions::receipt_of(rpc, hash)? {
-            return encode(&receipt);
-        }
-        if heads.changed().await.is_err() {
-            return Err(RpcError::internal("the chain has stopped"));
-        }
+    if tokio::time::timeout(timeout, awaited.shown()).await.is_err() {
+        // What is said to be in the pool must be so after a crash as well.
+        pool.durable().await?;
+        return Err(RpcError::sync_timeout(hash, timeout));
+    }
+    match transactions::earliest_receipt(rpc, hash)? {
+        Some(receipt) => encode(&receipt),
+        // Shown, and gone again before we looked: the chain was taken back in between.
+        None => Err(RpcError::sync_timeout(hash, timeout)),
     }
 }
 

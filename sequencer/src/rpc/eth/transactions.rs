@@ -5,7 +5,7 @@ use crate::{
     store::StoredBlock,
 };
 use alloy::{
-    consensus::transaction::TransactionInfo,
+    consensus::{Header, transaction::TransactionInfo},
     eips::{BlockId, BlockNumberOrTag},
     primitives::{B256, U64},
 };
@@ -88,6 +88,26 @@ pub(in crate::rpc) fn receipt(rpc: &Rpc, mut args: Args) -> Result<Option<OpTran
 pub(in crate::rpc) fn receipt_of(rpc: &Rpc, hash: B256) -> Result<Option<OpTransactionReceipt>, RpcError> {
     let located = located(rpc, hash)?;
     Ok(located.and_then(|(block, index)| convert::receipt(&block, index, spec(rpc, &block))))
+}
+
+/// The receipt of a transaction, sealed or in the block being built: the earliest there is.
+pub(in crate::rpc) fn earliest_receipt(
+    rpc: &Rpc,
+    hash: B256,
+) -> Result<Option<OpTransactionReceipt>, RpcError> {
+    // In the order a transaction travels: a block is committed before it stops being pending.
+    if let Some(pending) = rpc.chain().pending()
+        && let Some(transaction) = pending.transaction(hash)
+    {
+        let header = Header {
+            number: pending.number().0,
+            timestamp: pending.attributes().timestamp,
+            ..Header::default()
+        };
+        let spec = evm_env(rpc.chain().config(), &header).cfg_env.spec;
+        return Ok(Some(convert::pending_receipt(&pending, &transaction, spec)));
+    }
+    receipt_of(rpc, hash)
 }
 
 pub(in crate::rpc) fn block_receipts(

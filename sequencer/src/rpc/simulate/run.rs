@@ -295,7 +295,8 @@ fn results(block: &StoredBlock, calls: Vec<Call>) -> Vec<SimCallResult> {
     let mut results = Vec::with_capacity(calls.len());
     for (index, (call, transaction)) in calls.into_iter().zip(&block.block.body.transactions).enumerate() {
         let place = LogPlace {
-            header: &block.block.header,
+            number: block.block.header.number,
+            timestamp: block.block.header.timestamp,
             block_hash: block.hash,
             hash: transaction.tx_hash(),
             index: index as u64,
@@ -307,7 +308,7 @@ fn results(block: &StoredBlock, calls: Vec<Call>) -> Vec<SimCallResult> {
 
 fn result(
     result: ExecutionResult<op_revm::OpHaltReason>,
-    place: LogPlace<'_>,
+    place: LogPlace,
     log_index: &mut u64,
 ) -> SimCallResult {
     let logs = result.logs().iter().cloned().map(|log| {
