@@ -75,6 +75,8 @@ pub struct RpcSettings {
     pub call_memory_bytes_max: u64,
     /// Blocks `eth_getLogs` looks at.
     pub logs_blocks_max: u64,
+    /// Blocks `eth_getLogs` reads, of those.
+    pub logs_blocks_read_max: usize,
     /// Logs `eth_getLogs` returns.
     pub logs_max: usize,
     /// Traces that run at the same time.
@@ -160,7 +162,9 @@ impl Default for RpcSettings {
             call_timeout: Duration::from_secs(5),
             // 50 million gas buy 5 MB in one frame, and 160 MB in a tower of a thousand.
             call_memory_bytes_max: 64 << 20,
-            logs_blocks_max: 2_000,
+            // As reth; the index skips blocks without a match.
+            logs_blocks_max: 100_000,
+            logs_blocks_read_max: 10_000,
             logs_max: 10_000,
             // One core is left to the rest of the node, if there is more than one.
             traces_running_max: cores.saturating_sub(1).max(1),

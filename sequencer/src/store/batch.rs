@@ -1,6 +1,6 @@
 //! A block as writes: what goes into the batch that commits it, and into the one that takes it back.
 
-use super::{BlockChanges, StoredBlock, Table, WriteBatch, codec};
+use super::{BlockChanges, StoredBlock, Table, WriteBatch, codec, log_index};
 use tributary_protocol::{
     block::{L2BlockNumber, L2BlockRef},
     execute::BlockOutcome,
@@ -14,6 +14,7 @@ pub(super) fn put_block(batch: &mut WriteBatch, outcome: &BlockOutcome, referenc
     batch.put(Table::Blocks, key, block);
     batch.put(Table::Receipts, key, codec::encode_receipts(&outcome.receipts));
     batch.put(Table::BlockNumbers, reference.hash.as_slice(), key);
+    log_index::put(batch, reference.number, &outcome.receipts);
     for (transaction, index) in outcome.block.body.transactions.iter().zip(0..) {
         batch.put(
             Table::Transactions,
@@ -46,6 +47,7 @@ pub(super) fn delete_block(batch: &mut WriteBatch, block: &StoredBlock) {
         batch.delete(table, key);
     }
     batch.delete(Table::BlockNumbers, block.hash.as_slice());
+    log_index::delete(batch, block.reference.number, &block.receipts);
     for transaction in &block.block.body.transactions {
         batch.delete(Table::Transactions, transaction.tx_hash().as_slice());
     }

@@ -14,6 +14,7 @@
 //! | history | tag u8 ‖ key of the flat table ‖ (ff after a path) ‖ number u64 | 00 if absent before, else 01 ‖ value before |
 //! | changes | number u64 | account count u32 ‖ (address 20 ‖ account before ‖ account after) ‖ (address 20 ‖ slot 32 ‖ value before 32 ‖ value after 32), each repeated; an account is 00 if absent, else 01 ‖ its value |
 //! | flushes | number u64 | (length u16 ‖ history key of a node without number), repeated |
+//! | log_index | kind u8 ‖ last 8 bytes of an address or topic ‖ number u64 | nothing |
 //! | safe_derivations | L1 number u64 | L1 hash 32 ‖ reference of the safe L2 block 128 |
 //!
 //! A reference is `hash 32 ‖ number u64 ‖ parent 32 ‖ timestamp u64 ‖ origin hash 32 ‖ origin number u64 ‖ sequence number u64`.

@@ -23,6 +23,7 @@ pub mod codec;
 mod fjall;
 mod flush;
 mod layer;
+mod log_index;
 mod memory;
 pub mod reader;
 pub mod view;
@@ -31,6 +32,7 @@ pub mod writer;
 pub use self::{
     fjall::FjallStore,
     layer::{BlockChanges, Change},
+    log_index::LogQuery,
     memory::MemoryStore,
     reader::{ChainReader, Heads, SafeDerivation, StoredBlock},
     view::StateView,
@@ -42,7 +44,7 @@ use std::{path::PathBuf, sync::Arc};
 use tributary_protocol::block::L2BlockNumber;
 
 /// Version of the layout in [`codec`]; a folder of another version is refused, since reading it would mean guessing.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 
 macro_rules! tables {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
@@ -88,6 +90,8 @@ tables! {
     Changes = "changes",
     /// L2 number -> which nodes the flush up to that block changed.
     Flushes = "flushes",
+    /// Address or topic and L2 number -> nothing: that block has such a log.
+    LogIndex = "log_index",
     /// L1 number -> L1 hash and the safe L2 block derived once that L1 block was read.
     SafeDerivations = "safe_derivations",
 }

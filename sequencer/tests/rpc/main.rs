@@ -7,6 +7,7 @@
 #[path = "../support/chain.rs"]
 mod chain;
 mod contracts;
+mod logs;
 mod otterscan;
 mod reorg;
 mod rollup;

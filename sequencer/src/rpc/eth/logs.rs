@@ -1,9 +1,9 @@
-//! `eth_getLogs`: a scan over blocks whose bloom admits a match. Bounded in blocks and in logs; the errors name the bound, so that
-//! indexers can halve their range.
+//! `eth_getLogs`: the log index says which blocks may match, and those are read. Bounded in the range, in blocks read and in logs; the
+//! errors name the bound, so that indexers can halve their range.
 
 use crate::{
     rpc::{Rpc, args::Args, convert::LogPlace, error::RpcError},
-    store::StoredBlock,
+    store::{LogQuery, StoredBlock},
 };
 use alloy::{
     eips::BlockNumberOrTag,
@@ -73,17 +73,32 @@ pub(in crate::rpc) fn in_range(rpc: &Rpc, filter: &Filter, from: u64, to: u64) -
         let limit = settings.logs_blocks_max;
         return Err(RpcError::params(format!("query exceeds max block range {limit}")));
     }
-    let mut found = Vec::new();
-    for number in from..=to {
-        let Some(block) = rpc.chain().block_by_number(L2BlockNumber(number))? else {
-            break;
+    let reader = rpc.chain().reader();
+    let mut query = LogQuery::new(
+        filter.address.iter(),
+        filter.topics.iter().map(|topic| topic.iter()),
+    );
+    let (mut found, mut blocks_read, mut next) = (Vec::new(), 0, from);
+    while let Some(number) = query.next(&**reader.snapshot(), L2BlockNumber(next), L2BlockNumber(to))? {
+        let retry = || {
+            let last = number.0.saturating_sub(1).max(from);
+            format!("retry with the range {from}-{last}")
         };
-        collect(&block, filter, &mut found);
-        if found.len() > settings.logs_max && from < to {
-            let (limit, last) = (settings.logs_max, number.saturating_sub(1).max(from));
-            let message = format!("query exceeds max results {limit}, retry with the range {from}-{last}");
+        if blocks_read == settings.logs_blocks_read_max {
+            let message = format!("query exceeds max blocks read {blocks_read}, {}", retry());
             return Err(RpcError::params(message));
         }
+        let Some(block) = rpc.chain().block_by_number(number)? else {
+            break;
+        };
+        blocks_read += 1;
+        collect(&block, filter, &mut found);
+        if found.len() > settings.logs_max && from < to {
+            let limit = settings.logs_max;
+            let message = format!("query exceeds max results {limit}, {}", retry());
+            return Err(RpcError::params(message));
+        }
+        next = number.0 + 1;
     }
     Ok(found)
 }
