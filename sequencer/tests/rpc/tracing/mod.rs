@@ -1,6 +1,7 @@
 //! Traces: what they say agrees with the receipts and the state of the chain, whatever the contracts do; and their limits.
 
 mod agreement;
+mod anvil;
 mod limits;
 mod methods;
 pub(crate) mod programs;
