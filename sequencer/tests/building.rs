@@ -23,7 +23,7 @@ use tributary_protocol::{
 };
 use tributary_sequencer::{
     builder::{
-        DaLimits, DaSizes, Step, TransactionSource,
+        Builder, BuilderSettings, DaLimits, DaSizes, Step, TransactionSource,
         reserve::{ATTRIBUTION_CONTRACTS, ordinary_gas_max},
     },
     engine::PendingState,
@@ -495,5 +495,140 @@ fn f29_wrong_outcome_stops_verification_and_quarantines_what_made_it() {
         verifier.step().unwrap_err();
         assert!(pool.quarantine().hashes().len() >= health.report(0).quarantined.len());
         assert_eq!(verifier.verified_head().borrow().number.0, 0);
+    });
+}
+
+#[test]
+fn f34_the_clock_may_jump_both_ways_and_timestamps_stay_a_second_apart() {
+    story(async {
+        let world = World::new();
+        world.poll_l1().await;
+        build_one(&world).await;
+        // Forward a minute: back to back until it has caught up.
+        world.clock.set(GENESIS_TIME + 61);
+        let builder = world.builder(0);
+        for expected in 2..=61 {
+            let Step::Built(block) = builder.step().await.unwrap() else {
+                panic!("block {expected}")
+            };
+            assert_eq!(
+                (block.number.0, block.timestamp),
+                (expected, GENESIS_TIME + expected)
+            );
+        }
+        // Back a minute: nothing is built before the clock has come back, and nothing spins.
+        world.clock.set(GENESIS_TIME + 1);
+        let early = tokio::time::timeout(Duration::from_millis(50), builder.step());
+        assert!(early.await.is_err(), "no block before its time");
+        world.clock.set(GENESIS_TIME + 62);
+        assert!(
+            matches!(builder.step().await.unwrap(), Step::Built(block) if block.timestamp == GENESIS_TIME + 62)
+        );
+    });
+}
+
+#[test]
+fn f35_overload_is_refused_by_name_while_blocks_go_on() {
+    story(async {
+        let world = World::new();
+        world.poll_l1().await;
+        let limits = PoolLimits {
+            transactions_max: 50,
+            ..PoolLimits::default()
+        };
+        let pool = Pool::new(world.chain().clone(), limits);
+        let da_limits = DaLimits::default();
+        pool.explain_with(da_limits.clone());
+        let mut refused = 0;
+        for nonce in 0..500 {
+            let answer = pool.submit(transfer(1, nonce).encoded_bytes().clone()).await;
+            refused += usize::from(answer == Err(PoolError::Full));
+        }
+        assert_eq!((pool.status().pending, refused), (50, 450));
+        da_limits.set(DaSizes {
+            transaction_bytes_max: 0,
+            block_bytes_max: 2_000,
+        });
+        let throttled = pool.add_raw(transfer(1, 50).encoded_bytes()).unwrap_err();
+        assert!(
+            throttled
+                .to_string()
+                .starts_with("txpool is full: blocks are held to 2000 bytes"),
+            "{throttled}"
+        );
+        world.clock.set(GENESIS_TIME + 1);
+        let builder = Builder::new(
+            world.engine.clone(),
+            world.view.clone(),
+            world.l1_config.clone(),
+            std::sync::Arc::new(pool.clone()),
+            std::sync::Arc::new(world.clock.clone()),
+            BuilderSettings::default(),
+            world.stop.clone(),
+        );
+        assert!(matches!(builder.step().await.unwrap(), Step::Built(_)));
+        assert_eq!(world.transaction_count(1), 51);
+        assert_eq!(pool.status().pending, 0);
+    });
+}
+
+#[test]
+fn f56_transactions_a_byte_over_the_limit_or_over_any_blocks_footprint_are_refused_by_name() {
+    story(async {
+        let world = World::new();
+        world.poll_l1().await;
+        build_one(&world).await;
+        let limits = PoolLimits {
+            tx_bytes_max: 128 * 1024,
+            ..PoolLimits::default()
+        };
+        let pool = Pool::new(world.chain().clone(), limits);
+        // Bytes that do not compress.
+        let noise: Vec<u8> = (0..5_000_u64)
+            .flat_map(|word| alloy::primitives::keccak256(word.to_be_bytes()).0)
+            .collect();
+        let to = address!("00000000000000000000000000000000000000aa");
+        let sized = |bytes: usize| call_with(1, 0, to, 20_000_000, noise[..bytes].to_vec().into());
+        let overhead = sized(100_000).encoded_bytes().len() - 100_000;
+        let over = sized(128 * 1024 - overhead + 1);
+        let refusal = pool.add_raw(over.encoded_bytes()).unwrap_err();
+        assert_eq!(
+            refusal,
+            PoolError::Oversized {
+                size: 128 * 1024 + 1,
+                limit: 128 * 1024
+            }
+        );
+        // Within the limit in bytes, and more footprint than a block of 30 M gas has.
+        let refusal = pool
+            .add_raw(sized(128 * 1024 - overhead).encoded_bytes())
+            .unwrap_err();
+        assert!(matches!(refusal, PoolError::Footprint { .. }), "{refusal}");
+        assert!(
+            refusal.to_string().starts_with("exceeds block gas limit"),
+            "{refusal}"
+        );
+        pool.add_raw(call_with(1, 0, to, 20_000_000, noise[..50_000].to_vec().into()).encoded_bytes())
+            .unwrap();
+    });
+}
+
+#[test]
+fn f57_thousands_that_fail_at_execution_do_not_stall_the_block() {
+    story(async {
+        let world = World::new();
+        world.poll_l1().await;
+        let stale = transfer(1, 7);
+        for _ in 0..10_000 {
+            world.list.push(stale.clone());
+        }
+        world.list.push(transfer(2, 0));
+        build_one(&world).await;
+        while world.list.len() > 0 {
+            build_one(&world).await;
+        }
+        assert_eq!(world.list.rejected.lock().len(), 10_000);
+        let hash = transfer(2, 0).1.inner().tx_hash();
+        assert!(world.chain().transaction(hash).unwrap().is_some());
     });
 }

@@ -12,14 +12,19 @@ use alloy::primitives::{Address, B256};
 use chain::{SimulatedL1, World, transfer};
 use futures::future::join_all;
 use op_alloy_consensus::OpTxEnvelope;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use parking_lot::Mutex;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 use tributary_protocol::block::L2BlockNumber;
 use tributary_sequencer::{
     builder::{Builder, BuilderSettings, Step},
     journal::{Journal, Settings, testing::MemoryDisk},
     l1_view::L1View,
     pool::{Pool, PoolLimits},
-    store::{ChainIdentity, MemoryStore},
+    store::{ChainIdentity, MemoryStore, Store},
 };
 
 /// A small generator of our own, so that a seed means the same everywhere.
@@ -40,6 +45,14 @@ struct Machine {
     store: MemoryStore,
     disk: MemoryDisk,
     l1: Arc<SimulatedL1>,
+    /// The store of the life before.
+    opened: Mutex<Option<Weak<dyn Store>>>,
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.journal.close();
+    }
 }
 
 /// One life of the node.
@@ -56,11 +69,23 @@ impl Machine {
             store: MemoryStore::default(),
             disk: MemoryDisk::default(),
             l1: Arc::new(SimulatedL1::new()),
+            opened: Mutex::default(),
         }
     }
 
+    /// The store as a new process opens it. A process that died writes no more, and neither may the engine of an earlier life.
+    fn store(&self) -> Arc<dyn Store> {
+        let mut opened = self.opened.lock();
+        while opened.as_ref().is_some_and(|store| store.strong_count() > 0) {
+            std::thread::yield_now();
+        }
+        let store: Arc<dyn Store> = Arc::new(self.store.clone());
+        *opened = Some(Arc::downgrade(&store));
+        store
+    }
+
     async fn boot(&self) -> Life {
-        let mut world = World::on(Arc::new(self.store.clone()));
+        let mut world = World::on(self.store());
         world.l1 = self.l1.clone();
         world.view = L1View::new(world.config.clone(), self.l1.clone());
         world.poll_l1().await;
@@ -252,7 +277,6 @@ fn f30_f37_whatever_was_answered_is_in_the_chain_after_crashes_at_random_moments
                 );
             }
             assert_kept(seed, &life, &promises);
-            life.journal.close();
         });
     }
     assert!(again > 20, "transactions came back in {again} lives");
@@ -317,7 +341,7 @@ fn what_was_executed_on_a_head_that_is_gone_comes_first_and_in_order() {
         drop(life);
         machine.disk.restart();
         // While it was down the head it built on was taken back.
-        let bare = World::on(Arc::new(machine.store.clone()));
+        let bare = World::on(machine.store());
         bare.engine.revert_unsafe_to(L2BlockNumber(0)).await.unwrap();
         drop(bare);
 

@@ -237,6 +237,8 @@ fn refuse(shared: &Shared, cause: &Arc<JournalError>) {
     let waiters = {
         let mut gathered = shared.gathered.lock();
         gathered.failure = Some(cause.clone());
+        // It may hold what holds this journal.
+        gathered.after_sync = None;
         core::mem::take(&mut gathered.waiters)
     };
     for waiter in waiters {

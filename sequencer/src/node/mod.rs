@@ -204,6 +204,7 @@ impl Node {
         }
         let da_limits = DaLimits::default();
         if let Some(pool) = &pool {
+            pool.explain_with(da_limits.clone());
             let view = L1View::new(rollup, parts.l1);
             roles.read_l1_ahead(view.clone(), chain.clone());
             let mut builder = Builder::new(

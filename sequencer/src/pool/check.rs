@@ -17,6 +17,7 @@ use revm::{
     primitives::hardfork::SpecId,
     state::AccountInfo,
 };
+use tributary_protocol::execute::estimated_da_bytes;
 
 /// First byte of the RLP list every untyped transaction is.
 const LEGACY_FIRST_BYTE: u8 = 0xc0;
@@ -55,9 +56,32 @@ pub(super) fn recover_raw(
     Ok(WithEncoded::new(raw.clone(), recovered))
 }
 
+/// The footprint in gas, if it may be more than a block has; what is obviously small enough costs nothing to find out.
+fn check_footprint(encoded: &[u8], facts: &HeadFacts) -> Result<(), PoolError> {
+    let scalar = u64::from(facts.footprint_scalar());
+    // The estimate is never more than the bytes and a tenth.
+    let bound = (encoded.len() as u64).saturating_mul(11) / 10 + 100;
+    if bound.saturating_mul(scalar) <= facts.gas_limit {
+        return Ok(());
+    }
+    let footprint = estimated_da_bytes(encoded).saturating_mul(scalar);
+    if footprint > facts.gas_limit {
+        return Err(PoolError::Footprint {
+            footprint,
+            block_gas_limit: facts.gas_limit,
+        });
+    }
+    Ok(())
+}
+
 /// Checks that need nothing but the transaction and the tip's facts.
-pub(super) fn check_alone(transaction: &Recovered<OpTxEnvelope>, facts: &HeadFacts) -> Result<(), PoolError> {
+pub(super) fn check_alone(
+    encoded: &WithEncoded<Recovered<OpTxEnvelope>>,
+    facts: &HeadFacts,
+) -> Result<(), PoolError> {
+    let transaction = &encoded.1;
     check_gas(transaction, facts)?;
+    check_footprint(encoded.encoded_bytes(), facts)?;
     let fee_cap = transaction.max_fee_per_gas();
     if let Some(tip) = transaction.max_priority_fee_per_gas()
         && tip > fee_cap

@@ -41,6 +41,16 @@ pub enum PoolError {
         /// Of the current block.
         block_gas_limit: u64,
     },
+    /// No block could hold its bytes.
+    #[error(
+        "exceeds block gas limit: transaction DA footprint {footprint}, block gas limit {block_gas_limit}"
+    )]
+    Footprint {
+        /// Of the transaction, gas.
+        footprint: u64,
+        /// Of the current block.
+        block_gas_limit: u64,
+    },
     /// Its gas limit does not even pay for its bytes.
     #[error("intrinsic gas too low: gas {gas_limit}, minimum needed {needed}")]
     IntrinsicGas {
@@ -144,6 +154,14 @@ pub enum PoolError {
     /// No room.
     #[error("txpool is full")]
     Full,
+    /// No room, while the batcher cannot post as fast as blocks could be built.
+    #[error(
+        "txpool is full: blocks are held to {block_bytes_max} bytes until the batcher has caught up with L1"
+    )]
+    Throttled {
+        /// Bytes for DA that a block may hold now.
+        block_bytes_max: u64,
+    },
     /// This sender has used its part of the room.
     #[error("txpool is full: {sender} has {transactions} transactions of {bytes} bytes waiting")]
     SenderFull {

@@ -51,6 +51,11 @@ impl HeadFacts {
         })
     }
 
+    /// Gas of DA footprint per estimated byte.
+    pub(super) fn footprint_scalar(&self) -> u16 {
+        self.l1_cost.da_footprint_gas_scalar.unwrap_or_default()
+    }
+
     /// What a transaction pays beyond gas and value, at most: L1 and operator fee, wei.
     pub(super) fn extra_cost(&self, encoded: &[u8], gas_limit: u64) -> U256 {
         if self.l1_cost.operator_fee_constant.is_none() {

@@ -4,13 +4,21 @@
 //!  rpc task --submit--> [ bytes bounded ] --> recovery threads (one per core) --> Pool::admit --> answer
 //! ```
 //! Recovering a sender costs about ten times what a transfer costs to execute, so it happens here, once: pool, journal, block and store
-//! keep the sender. A request waits while too many bytes are in line, which is how a flood is slowed at its source. Transactions of one
-//! connection may pass each other by as many places as there are threads; the queue orders them by nonce anyway.
+//! keep the sender. A request waits while too many bytes are in line, which is how a flood is slowed at its source. Transactions are
+//! admitted in the order in which they got in line, whichever is recovered first: a thread that is held up must not leave what follows it
+//! behind a nonce gap.
 
 use super::{Pool, PoolError, check};
-use alloy::primitives::{B256, Bytes};
+use alloy::{
+    consensus::transaction::Recovered as WithSender,
+    eips::eip2718::WithEncoded,
+    primitives::{B256, Bytes},
+};
+use op_alloy_consensus::OpTxEnvelope;
 use parking_lot::Mutex;
 use std::{
+    collections::BTreeMap,
+    panic::{self, AssertUnwindSafe},
     sync::{
         Arc,
         mpsc::{Receiver, Sender, channel},
@@ -42,6 +50,8 @@ struct Job {
     raw: Bytes,
     when: AnswerWhen,
     answer: Answer,
+    /// Counts up without gaps, from 0.
+    place: u64,
     /// Given back when the job is done.
     _room: OwnedSemaphorePermit,
 }
@@ -49,7 +59,7 @@ struct Job {
 /// The line in front of the recovery threads. They end with the last handle.
 #[derive(Debug)]
 pub(super) struct Ingest {
-    jobs: Sender<Job>,
+    jobs: Mutex<(Sender<Job>, u64)>,
     room: Arc<Semaphore>,
 }
 
@@ -58,19 +68,20 @@ impl Ingest {
     pub(super) fn start() -> Self {
         let (jobs, line) = channel();
         let line = Arc::new(Mutex::new(line));
+        let turns = Arc::new(Mutex::new(Turns::default()));
         let threads = thread::available_parallelism().map_or(1, core::num::NonZero::get);
         for index in 0..threads {
-            let line = line.clone();
+            let (line, turns) = (line.clone(), turns.clone());
             let started = thread::Builder::new()
                 .name(format!("recover-{index}"))
-                .spawn(move || work(&line));
+                .spawn(move || work(&line, &turns));
             if let Err(error) = started {
                 // With fewer threads, or none, `submit` still answers: slower, or with an error.
                 tracing::error!(target: "sequencer", %error, "no thread to recover senders on");
             }
         }
         Self {
-            jobs,
+            jobs: Mutex::new((jobs, 0)),
             room: Arc::new(Semaphore::new(BYTES_IN_LINE_MAX)),
         }
     }
@@ -81,32 +92,69 @@ impl Ingest {
         let permits = u32::try_from(bytes).expect("the clamp's upper end fits");
         let room = self.room.clone().acquire_many_owned(permits).await;
         let (answer, result) = oneshot::channel();
-        let job = Job {
-            pool,
-            raw,
-            when,
-            answer,
-            _room: room.map_err(|_| PoolError::Stopped)?,
-        };
-        self.jobs.send(job).map_err(|_| PoolError::Stopped)?;
+        let room = room.map_err(|_| PoolError::Stopped)?;
+        {
+            let mut line = self.jobs.lock();
+            let (jobs, next) = &mut *line;
+            let job = Job {
+                pool,
+                raw,
+                when,
+                answer,
+                place: *next,
+                _room: room,
+            };
+            *next += 1;
+            jobs.send(job).map_err(|_| PoolError::Stopped)?;
+        }
         result.await.map_err(|_| PoolError::Stopped)?
     }
 }
 
+type Recovered = Result<WithEncoded<WithSender<OpTxEnvelope>>, PoolError>;
+
+/// What has been recovered before its turn. Bounded by the line.
+#[derive(Default)]
+struct Turns {
+    next: u64,
+    early: BTreeMap<u64, (Job, Recovered)>,
+}
+
 /// One thread: takes jobs until nobody can send any more.
-fn work(line: &Mutex<Receiver<Job>>) {
+fn work(line: &Mutex<Receiver<Job>>, turns: &Mutex<Turns>) {
     loop {
         // The lock is held while waiting: the other threads wait for it instead of for the line, which is the same.
         let next = line.lock().recv();
         let Ok(job) = next else { return };
-        let chain_id = job.pool.chain_id();
-        match check::recover_raw(&job.raw, chain_id, job.pool.limits()) {
-            Ok(transaction) => job.pool.admit(transaction, job.answer, job.when),
-            Err(error) => {
-                job.pool.count_refused();
-                // Whoever asked may have gone.
-                job.answer.send(Err(error)).ok();
-            }
+        // A panic would leave everyone behind it waiting for its turn; decoding does not panic, and if it did this one alone must pay.
+        let recovered = panic::catch_unwind(AssertUnwindSafe(|| {
+            check::recover_raw(&job.raw, job.pool.chain_id(), job.pool.limits())
+        }));
+        let recovered =
+            recovered.unwrap_or_else(|_| Err(PoolError::Malformed("it cannot be decoded".into())));
+        let mut turns = turns.lock();
+        turns.early.insert(job.place, (job, recovered));
+        while let Some((job, recovered)) = turns.take_next() {
+            finish(job, recovered);
+        }
+    }
+}
+
+impl Turns {
+    fn take_next(&mut self) -> Option<(Job, Recovered)> {
+        let due = self.early.remove(&self.next)?;
+        self.next += 1;
+        Some(due)
+    }
+}
+
+fn finish(job: Job, recovered: Recovered) {
+    match recovered {
+        Ok(transaction) => job.pool.admit(transaction, job.answer, job.when),
+        Err(error) => {
+            job.pool.count_refused();
+            // Whoever asked may have gone.
+            job.answer.send(Err(error)).ok();
         }
     }
 }

@@ -33,6 +33,7 @@ use self::{
     queue::Queue,
 };
 use crate::{
+    builder::DaLimits,
     engine::{Abandoned, Chain, PendingState},
     journal::{Journal, JournalError, Waiter},
     quarantine::Quarantine,
@@ -87,6 +88,8 @@ struct Shared {
     quarantine: Quarantine,
     /// Where what is taken is remembered, if anywhere.
     journal: OnceLock<Journal>,
+    /// What the batcher asks for, so that a full pool can say why.
+    da_limits: OnceLock<DaLimits>,
     /// Started by the first transaction.
     ingest: OnceLock<Ingest>,
     /// Acknowledged transactions of abandoned blocks that no block holds again yet.
@@ -117,6 +120,7 @@ impl Pool {
                 accepted: broadcast::Sender::new(ACCEPTED_QUEUED_MAX),
                 quarantine: Quarantine::default(),
                 journal: OnceLock::new(),
+                da_limits: OnceLock::new(),
                 ingest: OnceLock::new(),
                 owed: Mutex::default(),
                 limits,
@@ -196,9 +200,30 @@ impl Pool {
         }
     }
 
+    /// Where what it takes is remembered.
+    pub(crate) fn journal(&self) -> Option<&Journal> {
+        self.shared.journal.get()
+    }
+
     /// Remembers from now on what it takes in `journal`. Called once, before anything is taken.
     pub(crate) fn keep_in(&self, journal: Journal) {
         assert!(self.shared.journal.set(journal).is_ok(), "a pool has one journal");
+    }
+
+    /// Says so when a full pool is the batcher's lag. Called once.
+    pub fn explain_with(&self, limits: DaLimits) {
+        // The first one stays; there is one batcher.
+        self.shared.da_limits.set(limits).ok();
+    }
+
+    fn explain(&self, error: PoolError) -> PoolError {
+        let limits = self.shared.da_limits.get().map(DaLimits::get);
+        match (error, limits) {
+            (PoolError::Full, Some(limits)) if limits.block_bytes_max != 0 => PoolError::Throttled {
+                block_bytes_max: limits.block_bytes_max,
+            },
+            (error, _) => error,
+        }
     }
 
     /// Tells the journal what will not execute.
@@ -234,7 +259,9 @@ impl Pool {
         transaction: WithEncoded<Recovered<OpTxEnvelope>>,
         waiter: &mut dyn FnMut() -> Option<Waiter>,
     ) -> Result<B256, PoolError> {
-        let result = self.try_add(transaction, waiter);
+        let result = self
+            .try_add(transaction, waiter)
+            .map_err(|error| self.explain(error));
         self.tell_gone();
         if let Ok(hash) = result {
             // Nobody listens, nobody is told.
@@ -267,7 +294,7 @@ impl Pool {
         if self.shared.quarantine.contains(hash) {
             return Err(PoolError::Quarantined(hash));
         }
-        check::check_alone(&transaction.1, &facts)?;
+        check::check_alone(&transaction, &facts)?;
         let pooled = PooledTransaction {
             hash,
             cost: check::cost_of(&transaction, &facts),

@@ -9,6 +9,8 @@ use super::{
     dispatch,
     error::{Answer, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, RESPONSE_TOO_LARGE, RpcError},
 };
+use core::pin::pin;
+use futures::{Stream, StreamExt, stream};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use std::{borrow::Cow, time::Instant};
@@ -58,6 +60,9 @@ impl<'a> Response<'a> {
         to_raw_value(self).expect("a response is strings, numbers and JSON that was written before")
     }
 }
+
+/// Transactions of one batch that wait for the same sync: as many as batches usually have.
+const SENT_TOGETHER_MAX: usize = 128;
 
 /// What a body came to.
 #[derive(Debug)]
@@ -115,11 +120,9 @@ async fn handle_batch(rpc: &Rpc, caller: &Caller, body: &[u8]) -> Option<Box<Raw
     }
     let mut answers = Vec::new();
     let mut bytes = 0;
-    // One after the other: a wallet that sends nonces 1, 2, 3 in one batch means them in that order.
-    for request in requests {
-        let (Some(answer), _) = handle_one(rpc, caller, request.get()).await else {
-            continue;
-        };
+    let mut handled = pin!(in_order(rpc, caller, &requests));
+    while let Some(answer) = handled.next().await {
+        let Some(answer) = answer else { continue };
         bytes += answer.get().len();
         let max = rpc.settings().batch_response_bytes_max;
         if bytes > max {
@@ -130,6 +133,28 @@ async fn handle_batch(rpc: &Rpc, caller: &Caller, body: &[u8]) -> Option<Box<Raw
     }
     let nothing_to_say = answers.is_empty();
     (!nothing_to_say).then(|| to_raw_value(&answers).expect("answers are JSON already"))
+}
+
+/// Carries out requests one after the other. Those that send a transaction do not wait for the one before to be answered, only for it to
+/// be in line: a wallet that sends nonces 1, 2, 3 in one batch means them in that order, and one sync of the journal covers them all.
+fn in_order<'a>(
+    rpc: &'a Rpc,
+    caller: &'a Caller,
+    requests: &'a [&'a RawValue],
+) -> impl Stream<Item = Option<Box<RawValue>>> + 'a {
+    let runs = requests.chunk_by(|one, next| sends(one) && sends(next));
+    stream::iter(runs).flat_map(move |run| {
+        let handled = run
+            .iter()
+            .map(move |request| async move { handle_one(rpc, caller, request.get()).await.0 });
+        stream::iter(handled).buffered(SENT_TOGETHER_MAX)
+    })
+}
+
+/// Whether a request only puts a transaction in line. What merely looks like one waits for nothing else either.
+fn sends(request: &RawValue) -> bool {
+    serde_json::from_str::<Request<'_>>(request.get())
+        .is_ok_and(|request| request.method.as_deref() == Some("eth_sendRawTransaction"))
 }
 
 /// The answer, and whether it says to come again later.

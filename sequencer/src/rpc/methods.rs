@@ -12,7 +12,7 @@ use super::{
     dispatch::{Read, encode},
     error::Answer,
     eth::{blocks, call, estimate, fees, logs, proof, send, state, transactions},
-    filters, optimism, simulate,
+    filters, optimism, rollup, simulate,
     subscriptions::{self, Subscriptions},
     tools, tracing,
 };
@@ -164,6 +164,8 @@ static METHODS: &[Method] = methods! {
     read 2 "optimism_outputAtBlock" => optimism::output_at_block,
     quick 1 "optimism_safeHeadAtL1Block" => optimism::safe_head_at_l1_block,
     quick 1 "optimism_version" => optimism::version,
+
+    read 2 "rollup_orderProof" => rollup::order_proof,
 };
 
 /// The table by name.

@@ -25,6 +25,7 @@ mod jsonrpc;
 mod meter;
 mod methods;
 mod optimism;
+mod rollup;
 mod server;
 mod settings;
 mod simulate;

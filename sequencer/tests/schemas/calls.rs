@@ -197,5 +197,6 @@ fn rollup(facts: &Facts) -> Vec<Row> {
         ("optimism_outputAtBlock", json!([facts.block_number])),
         ("optimism_safeHeadAtL1Block", json!(["0x23"])),
         ("optimism_version", json!([])),
+        ("rollup_orderProof", json!([facts.included[0]])),
     ]
 }

@@ -20,6 +20,17 @@ pub(super) enum Class {
     Ordinary,
 }
 
+/// Position among the transactions that may make room for a better one; the smallest goes first. One per account: its highest nonce, so
+/// that nothing is left behind a gap by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Exit {
+    /// False for what waits behind a gap: it goes before anything that can execute.
+    pub(super) is_pending: bool,
+    pub(super) tip: u128,
+    /// The latest first.
+    pub(super) order: Reverse<i64>,
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) transaction: PooledTransaction,
@@ -42,6 +53,8 @@ pub(super) struct Account {
     /// Transactions in the open block.
     pub(super) executed: usize,
     pub(super) rank: Option<Rank>,
+    /// Where its last transaction stands among those that may make room.
+    pub(super) exit: Option<Exit>,
     pub(super) deferred: bool,
 }
 

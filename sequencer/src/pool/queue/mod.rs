@@ -19,7 +19,7 @@
 mod account;
 mod admission;
 
-use self::account::{Account, Class, Entry, Rank};
+use self::account::{Account, Class, Entry, Exit, Rank};
 use super::{PoolError, PoolLimits, PooledTransaction};
 use crate::builder::reserve::ATTRIBUTION_CONTRACTS;
 use alloy::{
@@ -36,6 +36,8 @@ pub(super) struct Queue {
     accounts: HashMap<Address, Account>,
     hashes: HashMap<B256, (Address, u64)>,
     ready: BTreeMap<Rank, Address>,
+    /// The last transaction of every account, by who would make room first.
+    exits: BTreeMap<Exit, Address>,
     /// Handed out last: being executed, or executed without our knowing yet.
     taken: Option<(Address, u64)>,
     /// In the open block, in execution order.
@@ -144,7 +146,13 @@ impl Queue {
             ..Account::default()
         };
         let account = self.accounts.get(&sender).unwrap_or(&fresh);
-        self.check(account, &transaction, balance)?;
+        let going = self.check(account, &transaction, balance)?;
+        for (sender, nonce) in going {
+            metrics::counter!("pool_transactions_displaced_total").increment(1);
+            self.remove(sender, nonce);
+            self.refresh(sender);
+            self.forget_if_empty(sender);
+        }
 
         let account = self.accounts.entry(sender).or_insert(fresh);
         if account.waiting.contains_key(&transaction.nonce()) {
@@ -190,6 +198,9 @@ impl Queue {
             .get_mut(&sender)
             .expect("only known accounts are ready");
         account.rank = None;
+        if let Some(exit) = account.exit.take() {
+            self.exits.remove(&exit);
+        }
         self.taken = Some((sender, account.next));
         let entry = account
             .waiting
@@ -431,6 +442,7 @@ impl Queue {
         let takeable = !account.deferred && self.taken.is_none_or(|(taken, _)| taken != sender);
         let head = account.waiting.get(&account.next).filter(|_| takeable);
         let rank = head.and_then(|entry| self.rank(entry));
+        let exit = self.exit(sender, account);
         let account = self.accounts.get_mut(&sender).expect("it was just there");
         if let Some(old) = account.rank.take() {
             self.ready.remove(&old);
@@ -439,6 +451,24 @@ impl Queue {
             account.rank = Some(rank);
             self.ready.insert(rank, sender);
         }
+        if let Some(old) = account.exit.take() {
+            self.exits.remove(&old);
+        }
+        if let Some(exit) = exit {
+            account.exit = Some(exit);
+            self.exits.insert(exit, sender);
+        }
+    }
+
+    /// Where the last transaction of an account stands among those that may make room; `None` if it must stay.
+    fn exit(&self, sender: Address, account: &Account) -> Option<Exit> {
+        let (nonce, entry) = account.waiting.last_key_value()?;
+        let must_stay = entry.acknowledged || self.taken == Some((sender, *nonce));
+        (!must_stay).then(|| Exit {
+            is_pending: *nonce < account.end,
+            tip: entry.transaction.effective_tip(self.base_fee).unwrap_or_default(),
+            order: Reverse(entry.order),
+        })
     }
 
     fn rank(&self, entry: &Entry) -> Option<Rank> {
