@@ -78,7 +78,13 @@ bench-cost: build ## What a record costs as usage grows: tables on the screen, f
 bench-derive: build ## Blocks and megabytes a second of derivation, with and without execution
 	target/release/tributary bench derive
 
+bench-instructions: ## Instructions per transfer by stage, against the committed reference (needs valgrind)
+	benches/instructions
+
+bench-e2e: build ## Transfers a second beside anvil, interleaved, and with all roles until safe
+	target/release/tributary bench e2e --vs anvil
+
 bench-batch: ## Bytes and CPU of batches, beside kona's encoder on the same blocks (docs/benchmarks.md)
 	tests/oracle/encoder/run
 
-.PHONY: help check-tools setup build run clients-setup clients test lint docs deny audit contracts contracts-check oracle fuzz opstack mutants riscv bench-cost bench-derive bench-batch
+.PHONY: help check-tools setup build run clients-setup clients test lint docs deny audit contracts contracts-check oracle fuzz opstack mutants riscv bench-cost bench-derive bench-instructions bench-e2e bench-batch

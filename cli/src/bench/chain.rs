@@ -31,6 +31,7 @@ use std::{collections::HashMap, ops::Range, sync::Arc};
 use tributary_batcher::channel_manager::PendingBlock;
 use tributary_derivation::{driver::memory::MemoryL1, epoch::Epoch, l1_block::L1Block};
 use tributary_protocol::{
+    attributes::BlockAttributes,
     attribution::encode_bundle,
     batch::{SingularBatch, SpanParameters},
     batcher_tx::{BatcherTx, encode_payload},
@@ -76,6 +77,8 @@ pub(crate) struct Built {
     pub(crate) reference: L2BlockRef,
     pub(crate) system_config: SystemConfig,
     pub(crate) batch: SingularBatch,
+    /// What it was executed from.
+    pub(crate) attributes: BlockAttributes,
 }
 
 /// The chain, and L1 with all of it.
@@ -293,6 +296,7 @@ impl Builder {
             reference: pending.block,
             system_config: SystemConfig::from_l2_block(&rollup, &outcome.block)?,
             batch: pending.batch,
+            attributes,
         });
         (self.head, self.head_hash) = (outcome.block, outcome.hash);
         Ok(())

@@ -7,39 +7,33 @@
 //! A ratio is the median of the pairs' ratios. CPU is that of the node's process, from the first request until every block is committed,
 //! executed once more and settled.
 
-mod client;
-mod load;
-mod recover;
+mod full;
 mod report;
 mod run;
-mod side;
 
-pub(crate) use self::{report::Report, run::Mode, side::Side};
-
-use self::{
-    load::{Load, LoadPlan, Requests},
-    run::Run,
-    side::Running,
+pub(crate) use self::{
+    report::Report,
+    run::{Mode, wait_until_committed},
 };
-use crate::{bench::sample, devnet::L2_CHAIN_ID};
-use serde::Serialize;
+
+use self::run::Run;
+use crate::{
+    bench::{
+        rig::{
+            Genesis,
+            load::{Load, LoadPlan, Requests},
+            recover,
+            side::{Running, Side},
+        },
+        sample,
+    },
+    devnet::L2_CHAIN_ID,
+};
+use alloy::primitives::Address;
 use std::collections::BTreeMap;
 
 /// Load average above which the output says that the machine was busy with other things.
 const LOAD_AVERAGE_QUIET: f64 = 0.5;
-
-/// What both chains start with, beside the funded senders.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(crate) struct Genesis {
-    pub(crate) block_time_secs: u64,
-    /// Far above what a second can hold on any machine.
-    pub(crate) gas_limit: u64,
-    /// Gas of footprint per estimated byte: 1 is the least there is (0 means the default), so that gas decides and not bytes.
-    pub(crate) da_footprint_gas_scalar: u16,
-    pub(crate) min_base_fee: u64,
-    /// Of our pool; anvil's has no bound.
-    pub(crate) pool_transactions_max: usize,
-}
 
 /// What is to be measured.
 #[derive(Clone, Debug)]
@@ -52,6 +46,8 @@ pub(crate) struct Plan {
     pub(crate) connections: usize,
     pub(crate) sides: Vec<Side>,
     pub(crate) modes: Vec<Mode>,
+    /// Transfers of the part with all roles under the shipped rollup.json; 0 leaves it out.
+    pub(crate) full_transactions: usize,
 }
 
 impl Plan {
@@ -65,13 +61,7 @@ impl Plan {
     }
 
     fn genesis(&self) -> Genesis {
-        Genesis {
-            block_time_secs: 1,
-            gas_limit: 30_000_000_000,
-            da_footprint_gas_scalar: 1,
-            min_base_fee: 1,
-            pool_transactions_max: self.transactions.max(20_000),
-        }
+        Genesis::unlimited(self.transactions)
     }
 }
 
@@ -102,7 +92,16 @@ pub(crate) async fn run(plan: &Plan, tell: &dyn Fn(&str)) -> eyre::Result<Report
                 sides.reverse();
             }
             for side in sides {
-                let measured = one(plan, &load, &requests[mode], side, tell).await?;
+                let attempt = Attempt {
+                    side,
+                    genesis: plan.genesis(),
+                    accounts: &load.senders,
+                    more: &[],
+                    load: &load,
+                    requests: &requests[mode],
+                    connections: plan.connections,
+                };
+                let measured = attempt.run(tell).await?;
                 let run = Run {
                     pair,
                     mode: *mode,
@@ -113,21 +112,56 @@ pub(crate) async fn run(plan: &Plan, tell: &dyn Fn(&str)) -> eyre::Result<Report
             }
         }
     }
-    Ok(Report::new(plan, plan.genesis(), load_average, recover_us, runs))
+    let full = match plan.full_transactions {
+        0 => None,
+        count => Some(full::run(count, plan.seed, tell).await?),
+    };
+    Ok(Report {
+        full,
+        ..Report::new(plan, plan.genesis(), load_average, recover_us, runs)
+    })
 }
 
-/// Starts `side` afresh, measures it once, and stops it.
-async fn one(
-    plan: &Plan,
-    load: &Load,
-    requests: &Requests,
-    side: Side,
-    tell: &dyn Fn(&str),
-) -> eyre::Result<Run> {
-    let folder = tempfile::Builder::new().prefix("tributary-bench-").tempdir()?;
-    let running = Running::start(side, &plan.genesis(), &load.senders, folder.path()).await?;
-    tell(&format!("{side} runs as process {}", running.id));
-    let measured = tokio::task::block_in_place(|| run::measure(&running, load, requests, plan.connections));
-    running.stop().await;
-    measured
+/// One measurement of one side.
+pub(crate) struct Attempt<'a> {
+    pub(crate) side: Side,
+    pub(crate) genesis: Genesis,
+    /// Accounts with funds in block 0; the senders are among them.
+    pub(crate) accounts: &'a [Address],
+    /// Flags for our sequencer.
+    pub(crate) more: &'a [&'a str],
+    pub(crate) load: &'a Load,
+    pub(crate) requests: &'a Requests,
+    pub(crate) connections: usize,
+}
+
+impl Attempt<'_> {
+    /// Starts the side afresh, measures it once, and stops it.
+    pub(crate) async fn run(&self, tell: &dyn Fn(&str)) -> eyre::Result<Run> {
+        let folder = tempfile::Builder::new().prefix("tributary-bench-").tempdir()?;
+        let running =
+            Running::start(self.side, &self.genesis, self.accounts, folder.path(), self.more).await?;
+        tell(&format!("{} runs as process {}", self.side, running.id));
+        let measured = tokio::task::block_in_place(|| {
+            run::measure(&running, self.load, self.requests, self.connections)
+        });
+        running.stop().await;
+        measured
+    }
+}
+
+/// Our transfers a second, un-batched, until the last is committed: the saturation that other measurements load a node to a part of.
+pub(crate) async fn saturation(load: &Load, connections: usize, tell: &dyn Fn(&str)) -> eyre::Result<f64> {
+    let attempt = Attempt {
+        side: Side::Ours,
+        genesis: Genesis::unlimited(load.transfers.len()),
+        accounts: &load.senders,
+        more: &[],
+        load,
+        requests: &Requests::send_raw(&load.transfers, 1),
+        connections,
+    };
+    let run = attempt.run(tell).await?;
+    tell(&run.to_string());
+    Ok(run.tx_per_second)
 }

@@ -1,7 +1,10 @@
 //! What a plan gave, for people and for machines.
 
-use super::{Genesis, LOAD_AVERAGE_QUIET, Mode, Plan, Run, Side};
-use crate::bench::sample;
+use super::{LOAD_AVERAGE_QUIET, Mode, Plan, Run, full::Full};
+use crate::bench::{
+    rig::{Genesis, side::Side},
+    sample,
+};
 use serde::Serialize;
 use std::{collections::BTreeMap, fmt};
 
@@ -35,6 +38,7 @@ pub(crate) struct Report {
     pub(crate) load_average: f64,
     /// The machine had other work before the runs or during them: times are worse than they could be, ratios less so.
     pub(crate) loaded: bool,
+    pub(crate) full: Option<Full>,
     pub(crate) runs: Vec<Run>,
 }
 
@@ -94,6 +98,7 @@ impl Report {
             load_average,
             loaded: load_average > LOAD_AVERAGE_QUIET
                 || runs.iter().any(|run| run.foreign_cores > LOAD_AVERAGE_QUIET),
+            full: None,
             runs,
         }
     }
@@ -141,6 +146,9 @@ impl fmt::Display for Report {
                 cell(Some(&self.cpu_over_recover), 2),
                 cell(Some(&self.anvil_cpu_us_per_tx), 1),
             )?;
+        }
+        if let Some(full) = &self.full {
+            writeln!(f, "\n{full}")?;
         }
         write!(
             f,

@@ -1,11 +1,11 @@
 //! One side under the whole load once.
 
-use super::{
+use crate::bench::rig::{
     client::{Connection, drive},
+    cpu,
     load::{Load, Requests},
     side::{Running, Side},
 };
-use crate::bench::cpu;
 use alloy::primitives::{B256, U64};
 use eyre::{Context, bail, ensure};
 use memchr::memmem;
@@ -48,7 +48,7 @@ pub(crate) enum Mode {
 impl Mode {
     pub(crate) const ALL: [Self; 2] = [Self::Http, Self::Batch100];
 
-    pub(super) const fn per_request(self) -> usize {
+    pub(crate) const fn per_request(self) -> usize {
         match self {
             Self::Http => 1,
             Self::Batch100 => 100,
@@ -210,7 +210,7 @@ fn head(asking: &mut Connection) -> eyre::Result<u64> {
 }
 
 /// Waits until the blocks after `before` hold `total` transfers; returns the number of the last of them.
-fn wait_until_committed(
+pub(crate) fn wait_until_committed(
     asking: &mut Connection,
     running: &Running,
     before: u64,

@@ -1,7 +1,10 @@
 //! `tributary bench e2e`.
 
 use super::tell;
-use crate::bench::e2e::{self, Mode, Plan, Side};
+use crate::bench::{
+    e2e::{self, Mode, Plan},
+    rig::side::Side,
+};
 use clap::Args;
 use eyre::ensure;
 
@@ -36,6 +39,9 @@ pub(crate) struct E2eArgs {
     /// HTTP connections, each with one request under way.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub(crate) connections: u16,
+    /// Transfers with all roles on under the shipped rollup.json, until they are safe; 0 leaves that out, as --only does.
+    #[arg(long, default_value_t = 60_000)]
+    pub(crate) full_transactions: u32,
     /// Seed of keys and recipients.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
@@ -54,6 +60,10 @@ pub(super) async fn run(args: E2eArgs) -> eyre::Result<()> {
         pairs: usize::from(args.pairs),
         connections: usize::from(args.connections),
         sides: args.only.map_or(vec![Side::Ours, Side::Anvil], |side| vec![side]),
+        full_transactions: match args.only {
+            Some(_) => 0,
+            None => usize::try_from(args.full_transactions)?,
+        },
         modes: args.mode.map_or(Mode::ALL.to_vec(), |mode| vec![mode]),
     };
     let under_way = plan.connections * plan.largest_request();

@@ -1,14 +1,18 @@
 //! `tributary bench`.
 
 mod e2e;
+mod node;
 
-use self::e2e::E2eArgs;
+use self::{
+    e2e::E2eArgs,
+    node::{BareServerArgs, CrashArgs, LatencyArgs, ReadsArgs, SoakArgs, StateArgs},
+};
 use super::shared::duration;
 use crate::{
     bench::{
         batch::{self, BlocksFile, OursInFile},
         chain::{Chain, Content},
-        cost, derive,
+        cost, derive, reads,
     },
     demo::{Progress, from_csv, generated},
     devnet::{Devnet, Options, ports::Ports},
@@ -34,6 +38,14 @@ pub(crate) struct BenchArgs {
 pub(crate) enum Measurement {
     Cost(CostArgs),
     E2e(E2eArgs),
+    Latency(LatencyArgs),
+    Reads(ReadsArgs),
+    Soak(SoakArgs),
+    State(StateArgs),
+    Crash(CrashArgs),
+    /// Answer every request with a constant (the peer of `bench reads`).
+    #[command(hide = true)]
+    BareServer(BareServerArgs),
     Derive(DeriveArgs),
     Batch(BatchArgs),
 }
@@ -135,6 +147,12 @@ pub(crate) async fn run(args: BenchArgs) -> eyre::Result<()> {
     match args.measurement {
         Measurement::Cost(args) => run_cost(args).await,
         Measurement::E2e(args) => e2e::run(args).await,
+        Measurement::Latency(args) => node::latency(args).await,
+        Measurement::Reads(args) => node::reads(args).await,
+        Measurement::Soak(args) => node::soak(args).await,
+        Measurement::State(args) => node::state(args).await,
+        Measurement::Crash(args) => node::crash(args).await,
+        Measurement::BareServer(args) => reads::serve_bare(args.addr).await,
         Measurement::Derive(args) => {
             let report = derive::run(&args.content.chain()?)?;
             tell(args.json, &report.to_string(), &serde_json::to_string(&report)?);

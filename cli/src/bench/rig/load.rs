@@ -48,30 +48,41 @@ pub(crate) struct Requests {
     ends: Vec<usize>,
 }
 
+/// The senders' keys.
+pub(crate) struct Signer {
+    plan: LoadPlan,
+    curve: Secp256k1<All>,
+    keys: Vec<SecretKey>,
+}
+
 impl LoadPlan {
     /// Signs everything, on all cores.
     pub(crate) fn sign(&self) -> Load {
-        let signer = Secp256k1::new();
-        let keys: Vec<SecretKey> = (0..self.senders).map(|index| key(self.seed, index)).collect();
-        let senders = keys.iter().map(|key| address(&signer, key)).collect();
+        let signer = Signer::new(*self);
         let mut random = StdRng::seed_from_u64(self.seed);
         let recipients: Vec<usize> = (0..self.transactions)
             .map(|_| random.random_range(0..self.recipients))
             .collect();
         let cores = thread::available_parallelism().map_or(1, core::num::NonZero::get);
         let share = self.transactions.div_ceil(cores).max(1);
-        let (keys, signer) = (&keys, &signer);
+        let transfer = |index: usize, recipient: usize| {
+            let nonce = (index / self.senders) as u64;
+            signer.transfer(
+                index % self.senders,
+                nonce,
+                recipient_address(self.seed, recipient),
+            )
+        };
         let transfers = thread::scope(|scope| {
             let parts: Vec<_> = recipients
                 .chunks(share)
                 .enumerate()
                 .map(|(part, chunk)| {
+                    let transfer = &transfer;
                     scope.spawn(move || {
-                        let numbered = chunk.iter().enumerate();
+                        let numbered = (part * share..).zip(chunk);
                         numbered
-                            .map(|(offset, recipient)| {
-                                self.transfer(signer, keys, part * share + offset, *recipient)
-                            })
+                            .map(|(index, recipient)| transfer(index, *recipient))
                             .collect::<Vec<_>>()
                     })
                 })
@@ -81,28 +92,48 @@ impl LoadPlan {
                 .map(|part| part.join().expect("signing does not panic"));
             joined.flatten().collect()
         });
-        Load { senders, transfers }
+        Load {
+            senders: signer.addresses(),
+            transfers,
+        }
     }
 
-    fn transfer(
-        &self,
-        signer: &Secp256k1<All>,
-        keys: &[SecretKey],
-        index: usize,
-        recipient: usize,
-    ) -> Transfer {
+    /// Everyone who receives.
+    pub(crate) fn recipients(&self) -> Vec<Address> {
+        (0..self.recipients)
+            .map(|index| recipient_address(self.seed, index))
+            .collect()
+    }
+}
+
+impl Signer {
+    pub(crate) fn new(plan: LoadPlan) -> Self {
+        Self {
+            keys: (0..plan.senders).map(|index| key(plan.seed, index)).collect(),
+            curve: Secp256k1::new(),
+            plan,
+        }
+    }
+
+    /// All senders.
+    pub(crate) fn addresses(&self) -> Vec<Address> {
+        self.keys.iter().map(|key| address(&self.curve, key)).collect()
+    }
+
+    /// One wei from a sender to `to`.
+    pub(crate) fn transfer(&self, sender: usize, nonce: u64, to: Address) -> Transfer {
         let transaction = TxEip1559 {
-            chain_id: self.chain_id,
-            nonce: (index / self.senders) as u64,
+            chain_id: self.plan.chain_id,
+            nonce,
             gas_limit: 21_000,
             max_fee_per_gas: MAX_FEE_PER_GAS,
             max_priority_fee_per_gas: 1,
-            to: TxKind::Call(recipient_address(self.seed, recipient)),
+            to: TxKind::Call(to),
             value: U256::ONE,
             ..Default::default()
         };
         let signing_hash = transaction.signature_hash();
-        let signature = sign(signer, &keys[index % self.senders], signing_hash);
+        let signature = sign(&self.curve, &self.keys[sender], signing_hash);
         let signed = transaction.into_signed(signature);
         Transfer {
             hash: *signed.hash(),
@@ -133,15 +164,38 @@ fn sign(signer: &Secp256k1<All>, key: &SecretKey, hash: B256) -> Signature {
     Signature::from_bytes_and_parity(&bytes, i32::from(recovery) & 1 == 1)
 }
 
+fn call_raw(body: &mut String, method: &str, transfer: &Transfer) -> core::fmt::Result {
+    let raw = alloy::hex::encode(&transfer.encoded);
+    write!(
+        body,
+        r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":["0x{raw}"]}}"#
+    )
+}
+
 impl Requests {
+    /// One call of `method` with each of `params`.
+    pub(crate) fn calls<'a>(calls: impl IntoIterator<Item = (&'a str, serde_json::Value)>) -> Self {
+        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+        for (method, params) in calls {
+            let body = serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params })
+                .to_string();
+            bytes.extend_from_slice((super::client::head(body.len()) + &body).as_bytes());
+            ends.push(bytes.len());
+        }
+        Self { bytes, ends }
+    }
+
     /// One `eth_sendRawTransaction` a transfer, `per_request` of them in a request; above one they are a JSON batch.
     pub(crate) fn send_raw(transfers: &[Transfer], per_request: usize) -> Self {
         Self::render(transfers, per_request, |body, transfer| {
-            let raw = alloy::hex::encode(&transfer.encoded);
-            write!(
-                body,
-                r#"{{"jsonrpc":"2.0","id":1,"method":"eth_sendRawTransaction","params":["0x{raw}"]}}"#
-            )
+            call_raw(body, "eth_sendRawTransaction", transfer)
+        })
+    }
+
+    /// One `eth_sendRawTransactionSync` a transfer, which is answered with its receipt.
+    pub(crate) fn send_raw_sync(transfers: &[Transfer]) -> Self {
+        Self::render(transfers, 1, |body, transfer| {
+            call_raw(body, "eth_sendRawTransactionSync", transfer)
         })
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Requests are rendered beforehand and connections are served in turn with blocking reads, so a request costs one write and one read:
 //! the machine's cores are for the node. A connection whose answer is late holds up the ones behind it; as all are loaded alike, that
-//! leaves throughput as it is. It is no client for measuring latency.
+//! leaves throughput as it is. [`open_loop`] is for latencies: it has a thread for each connection.
 
 use super::load::Requests;
 use memchr::memmem;
@@ -10,7 +10,9 @@ use serde::de::DeserializeOwned;
 use std::{
     io::{self, Read, Write},
     net::{SocketAddr, TcpStream},
-    time::Duration,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+    time::{Duration, Instant},
 };
 
 /// How long an answer may take: a node that is this slow has stopped.
@@ -18,6 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Bytes an answer may have: the receipts of 200,000 transfers in one block.
 const ANSWER_BYTES_MAX: usize = 256 << 20;
+
+/// Shorter waits are not slept: the system would sleep longer.
+const SLEEP_WORTH: Duration = Duration::from_micros(200);
 
 /// Why a request had no usable answer.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +119,12 @@ impl Connection {
         }
     }
 
+    /// Fetches `path`.
+    pub(crate) fn fetch(&mut self, path: &str) -> Result<String, ClientError> {
+        self.send(format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").as_bytes())?;
+        Ok(String::from_utf8_lossy(self.receive()?).into_owned())
+    }
+
     /// Calls one method and reads its result.
     pub(crate) fn call<T: DeserializeOwned>(
         &mut self,
@@ -165,6 +176,97 @@ pub(crate) fn drive(
         }
     }
     Ok(())
+}
+
+/// What was sent at a pace, and how far behind the pace it ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Paced {
+    /// Answers.
+    pub(crate) answered: usize,
+    /// From the first request to the last answer.
+    pub(crate) seconds: f64,
+}
+
+/// Sends requests at `per_second`, again from the first after the last, until `done` says so (asked before each); every answer's body goes
+/// to `look`. Connections are served in turn: one thread is enough for tens of thousands a second.
+///
+/// # Errors
+/// The first request without an answer ends it.
+pub(crate) fn drive_paced(
+    address: SocketAddr,
+    connections: usize,
+    requests: &Requests,
+    per_second: f64,
+    done: impl Fn(usize) -> bool,
+    mut look: impl FnMut(&[u8]),
+) -> Result<Paced, ClientError> {
+    let mut open = (0..connections)
+        .map(|_| Connection::open(address))
+        .collect::<Result<Vec<_>, _>>()?;
+    let started = Instant::now();
+    let (mut sent, mut answered) = (0, 0);
+    while !done(sent) {
+        let due = started + Duration::from_secs_f64(sent as f64 / per_second);
+        let early = due.saturating_duration_since(Instant::now());
+        if early > SLEEP_WORTH {
+            thread::sleep(early);
+        }
+        let connection = &mut open[sent % connections];
+        if sent >= connections {
+            look(connection.receive()?);
+            answered += 1;
+        }
+        connection.send(requests.get(sent % requests.len()))?;
+        sent += 1;
+    }
+    while answered < sent {
+        look(open[answered % connections].receive()?);
+        answered += 1;
+    }
+    Ok(Paced {
+        answered,
+        seconds: started.elapsed().as_secs_f64(),
+    })
+}
+
+/// Sends request after request at the times an even rate gives, one under way on each connection, and returns how long each answer took
+/// in milliseconds **from the time it was due**: a request that had to wait for a free connection, or for this machine, has waited all the
+/// same. Every answer's body goes to `look`.
+///
+/// # Errors
+/// The first request without an answer ends it.
+pub(crate) fn open_loop(
+    address: SocketAddr,
+    connections: usize,
+    requests: &Requests,
+    per_second: f64,
+    look: impl Fn(usize, &[u8]) + Sync,
+) -> Result<Vec<f64>, ClientError> {
+    let next = AtomicUsize::new(0);
+    let started = Instant::now() + Duration::from_millis(50);
+    let worker = || {
+        let mut connection = Connection::open(address)?;
+        let mut took = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= requests.len() {
+                return Ok(took);
+            }
+            let due = started + Duration::from_secs_f64(index as f64 / per_second);
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+            connection.send(requests.get(index))?;
+            let body = connection.receive()?;
+            took.push(due.elapsed().as_secs_f64() * 1e3);
+            look(index, body);
+        }
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..connections).map(|_| scope.spawn(worker)).collect();
+        let joined = workers
+            .into_iter()
+            .map(|worker| worker.join().expect("a worker does not panic"));
+        joined.collect::<Result<Vec<_>, _>>().map(|parts| parts.concat())
+    })
 }
 
 fn content_length(head: &[u8]) -> Option<usize> {

@@ -2,9 +2,8 @@
 //!
 //! Both start with the same funded senders, block time and gas limit, both in processes of their own on files of their own.
 
-use super::Genesis;
+use super::{Genesis, client::Connection};
 use crate::{
-    bench::e2e::client::Connection,
     devnet::{
         L2_CHAIN_ID, l1,
         ports::{Ports, loopback, url},
@@ -16,7 +15,7 @@ use crate::{
 };
 use alloy::{
     genesis::GenesisAccount,
-    primitives::{Address, B256, U256},
+    primitives::{Address, B256, U64, U256},
     providers::Provider,
 };
 use eyre::{Context, OptionExt, bail};
@@ -25,7 +24,7 @@ use std::{
     ffi::OsString,
     fmt,
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 use tributary_protocol::block::{L1BlockId, L1BlockNumber};
@@ -33,7 +32,10 @@ use tributary_protocol::block::{L1BlockId, L1BlockNumber};
 /// How long a side may take until it builds blocks.
 const START_PATIENCE: Duration = Duration::from_secs(60);
 
-/// Wei each sender starts with: 1 ETH.
+/// How often it is asked meanwhile.
+const START_POLL: Duration = Duration::from_millis(5);
+
+/// Wei each account starts with: 1 ETH.
 const FUNDS: u128 = 1_000_000_000_000_000_000;
 
 /// Seconds between blocks of the L1 beside ours: Ethereum's, so that it is as idle as Ethereum is.
@@ -64,36 +66,63 @@ pub(crate) struct Running {
     pub(crate) id: u32,
     /// Process ids of what runs beside it.
     pub(crate) beside: Vec<u32>,
-    /// In the order of starting.
+    /// In the order of starting, the node last.
     processes: Vec<Process>,
+    folder: PathBuf,
+    node_args: Vec<OsString>,
 }
 
 impl Running {
-    /// Starts a side on files in `folder`, which is empty, and waits until its first block is there.
+    /// Starts a side on files in `folder`, which is empty, and waits until its first block is there. `more` are flags for our sequencer.
     pub(crate) async fn start(
         side: Side,
         genesis: &Genesis,
-        senders: &[Address],
+        accounts: &[Address],
         folder: &Path,
+        more: &[&str],
     ) -> eyre::Result<Self> {
         let mut processes = Vec::new();
         let ports = Ports::free()?;
         let address = loopback(ports.sequencer);
         match side {
-            Side::Ours => start_ours(&mut processes, genesis, senders, folder, &ports).await?,
-            Side::Anvil => processes.push(start_anvil(genesis, senders, folder, ports.sequencer)?),
+            Side::Ours => start_beside(&mut processes, genesis, accounts, folder, &ports).await?,
+            Side::Anvil => {}
         }
-        let ids: Vec<u32> = processes.iter().filter_map(Process::id).collect();
-        let (id, beside) = ids.split_last().ok_or_eyre("the node has ended")?;
+        let node_args = match side {
+            Side::Ours => sequencer_args(genesis, folder, &ports, more),
+            Side::Anvil => anvil_node_args(genesis, accounts, folder, ports.sequencer)?,
+        };
         let mut running = Self {
             side,
             address,
-            id: *id,
-            beside: beside.to_vec(),
+            id: 0,
+            beside: processes.iter().filter_map(Process::id).collect(),
             processes,
+            folder: folder.to_owned(),
+            node_args,
         };
-        running.wait_for_first_block().await?;
+        running.start_node().await?;
+        running.wait_for_block(1).await?;
         Ok(running)
+    }
+
+    /// Starts the node on the files it has, and waits until it answers.
+    pub(crate) async fn start_node(&mut self) -> eyre::Result<()> {
+        let program = match self.side {
+            Side::Ours => std::env::current_exe()?,
+            Side::Anvil => programs::anvil()?,
+        };
+        let node = Process::start(&self.side.to_string(), &program, &self.node_args, &self.folder)?;
+        self.id = node.id().ok_or_eyre("the node has ended")?;
+        self.processes.push(node);
+        self.wait_for_block(0).await
+    }
+
+    /// Kills the node as a power cut would.
+    pub(crate) async fn kill_node(&mut self) {
+        if let Some(mut node) = self.processes.pop() {
+            node.kill().await;
+        }
     }
 
     /// Transactions of a block that nobody sent: ours begins with the L1-attributes deposit.
@@ -110,36 +139,39 @@ impl Running {
         }
     }
 
-    async fn wait_for_first_block(&mut self) -> eyre::Result<()> {
+    /// Waits until the node answers and its head is at least `number`.
+    pub(crate) async fn wait_for_block(&mut self, number: u64) -> eyre::Result<()> {
         let started = Instant::now();
         loop {
             for process in &mut self.processes {
                 process.check_running()?;
             }
-            let head = Connection::open(self.address).and_then(|mut connection| {
-                connection.call::<U256>("eth_blockNumber", &serde_json::json!([]))
-            });
+            let head = Connection::open(self.address)
+                .and_then(|mut connection| connection.call::<U64>("eth_blockNumber", &serde_json::json!([])));
             match head {
-                Ok(head) if !head.is_zero() => return Ok(()),
+                Ok(head) if head >= U64::from(number) => return Ok(()),
                 _ if started.elapsed() > START_PATIENCE => {
-                    bail!("{} has no block after {START_PATIENCE:?}: {head:?}", self.side);
+                    bail!(
+                        "{} is not at block {number} after {START_PATIENCE:?}: {head:?}",
+                        self.side
+                    );
                 }
-                _ => tokio::time::sleep(Duration::from_millis(50)).await,
+                _ => tokio::time::sleep(START_POLL).await,
             }
         }
     }
 }
 
-fn funded(senders: &[Address]) -> impl Iterator<Item = (Address, GenesisAccount)> {
+fn funded(accounts: &[Address]) -> impl Iterator<Item = (Address, GenesisAccount)> {
     let account = GenesisAccount::default().with_balance(U256::from(FUNDS));
-    senders.iter().map(move |sender| (*sender, account.clone()))
+    accounts.iter().map(move |address| (*address, account.clone()))
 }
 
-/// L1, a DA server and the sequencer, the last in `processes`.
-async fn start_ours(
+/// L1 and a DA server, and the files the sequencer starts from.
+async fn start_beside(
     processes: &mut Vec<Process>,
     genesis: &Genesis,
-    senders: &[Address],
+    accounts: &[Address],
     folder: &Path,
     ports: &Ports,
 ) -> eyre::Result<()> {
@@ -152,7 +184,7 @@ async fn start_ours(
     );
     processes.push(Process::start("l1", &programs::anvil()?, &args, folder)?);
     l1::wait_until_it_answers(&l1_url, processes.last_mut()).await?;
-    network(genesis, senders, &l1_url).await?.write(folder)?;
+    network(genesis, accounts, &l1_url).await?.write(folder)?;
     let binary = std::env::current_exe()?;
     let path = |name: &str| OsString::from(folder.join(name));
     let da: [OsString; 5] = [
@@ -163,7 +195,12 @@ async fn start_ours(
         path("da"),
     ];
     processes.push(Process::start("da", &binary, &da, folder)?);
-    let sequencer: [OsString; 17] = [
+    Ok(())
+}
+
+fn sequencer_args(genesis: &Genesis, folder: &Path, ports: &Ports, more: &[&str]) -> Vec<OsString> {
+    let path = |name: &str| OsString::from(folder.join(name));
+    let args: [OsString; 17] = [
         "sequencer".into(),
         "--log-level".into(),
         "warn".into(),
@@ -172,7 +209,7 @@ async fn start_ours(
         "--genesis".into(),
         path(GENESIS_FILE),
         "--l1-rpc".into(),
-        l1_url.into(),
+        url(ports.l1).into(),
         "--da-url".into(),
         url(ports.da).into(),
         "--data-dir".into(),
@@ -182,12 +219,11 @@ async fn start_ours(
         "--pool-transactions-max".into(),
         genesis.pool_transactions_max.to_string().into(),
     ];
-    processes.push(Process::start("sequencer", &binary, &sequencer, folder)?);
-    Ok(())
+    args.into_iter().chain(more.iter().map(OsString::from)).collect()
 }
 
 /// A chain on an L1 without contracts: nothing is posted there, so nobody misses them.
-async fn network(genesis: &Genesis, senders: &[Address], l1_url: &str) -> eyre::Result<Network> {
+async fn network(genesis: &Genesis, accounts: &[Address], l1_url: &str) -> eyre::Result<Network> {
     let start = l1::provider(l1_url)?.get_block_by_number(0.into()).await?;
     let start = start.ok_or_eyre("L1 has no block 0")?.header;
     let spec = ChainSpec {
@@ -217,13 +253,18 @@ async fn network(genesis: &Genesis, senders: &[Address], l1_url: &str) -> eyre::
         batch_inbox: batch_inbox(L2_CHAIN_ID),
         l2_genesis_hash: B256::ZERO,
     };
-    Network::new(&spec, deployment)?.with_accounts(funded(senders))
+    Network::new(&spec, deployment)?.with_accounts(funded(accounts))
 }
 
-fn start_anvil(genesis: &Genesis, senders: &[Address], folder: &Path, port: u16) -> eyre::Result<Process> {
+fn anvil_node_args(
+    genesis: &Genesis,
+    accounts: &[Address],
+    folder: &Path,
+    port: u16,
+) -> eyre::Result<Vec<OsString>> {
     let mut file = alloy::genesis::Genesis::default()
         .with_gas_limit(genesis.gas_limit)
-        .extend_accounts(funded(senders));
+        .extend_accounts(funded(accounts));
     file.config.chain_id = L2_CHAIN_ID;
     let path = folder.join("anvil-genesis.json");
     std::fs::write(&path, serde_json::to_vec(&file)?)
@@ -245,7 +286,7 @@ fn start_anvil(genesis: &Genesis, senders: &[Address], folder: &Path, port: u16)
         ],
     );
     args.push(path.into());
-    Ok(Process::start("anvil", &programs::anvil()?, &args, folder)?)
+    Ok(args)
 }
 
 fn anvil_args(port: u16, chain_id: u64, block_time: u64, more: &[&str]) -> Vec<OsString> {

@@ -14,7 +14,7 @@ use std::{hint::black_box, time::Duration};
 const SAMPLE: usize = 10_000;
 
 /// Microseconds of CPU to get from a transfer's signing hash and signature to its sender's address with libsecp256k1, on one core.
-pub(super) fn cost_us(transfers: &[Transfer]) -> eyre::Result<f64> {
+pub(crate) fn cost_us(transfers: &[Transfer]) -> eyre::Result<f64> {
     let transfers = &transfers[..transfers.len().min(SAMPLE)];
     ensure!(
         !transfers.is_empty(),
@@ -44,7 +44,7 @@ fn sender(transfer: &Transfer) -> Result<Address, secp256k1::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::e2e::load::LoadPlan;
+    use crate::bench::rig::load::LoadPlan;
 
     #[test]
     fn what_is_timed_finds_the_sender() {
