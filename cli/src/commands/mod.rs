@@ -11,4 +11,5 @@ pub(crate) mod indexer;
 pub(crate) mod node;
 pub(crate) mod proposer;
 pub(crate) mod record;
+pub(crate) mod rpc;
 mod shared;

@@ -1,6 +1,9 @@
 //! `tributary sequencer` and `tributary follower`: the same node, building blocks or only deriving them.
 
-use super::shared::{ChainArgs, LogArgs, duration};
+use super::{
+    rpc::RpcArgs,
+    shared::{ChainArgs, LogArgs, duration},
+};
 use crate::{
     admin::{
         server::{self, MethodError, Methods, number},
@@ -29,7 +32,6 @@ use tributary_sequencer::{
     journal::{Disk, Folder, Settings as JournalSettings},
     node::Node,
     pool::PoolLimits,
-    rpc::RpcSettings,
     store::FjallStore,
 };
 
@@ -80,12 +82,8 @@ pub(crate) struct NodeArgs {
     /// Blocks below the head whose state can be read.
     #[arg(long, env = "TRIBUTARY_HISTORY_BLOCKS", default_value_t = StoreSettings::default().history_blocks)]
     pub(crate) history_blocks: u64,
-    /// Bytes of a JSON-RPC request's body.
-    #[arg(long, env = "TRIBUTARY_RPC_BODY_BYTES_MAX", default_value_t = RpcSettings::default().body_bytes_max)]
-    pub(crate) rpc_body_bytes_max: usize,
-    /// Gas of an eth_call or an estimate.
-    #[arg(long, env = "TRIBUTARY_RPC_GAS_CAP", default_value_t = RpcSettings::default().call_gas_max)]
-    pub(crate) rpc_gas_cap: u64,
+    #[command(flatten)]
+    pub(crate) rpc: RpcArgs,
 }
 
 /// Order transactions into blocks and serve them over JSON-RPC.
@@ -217,11 +215,7 @@ async fn run(args: NodeArgs, kind: Kind) -> eyre::Result<()> {
             history_blocks: args.history_blocks,
             ..StoreSettings::default()
         },
-        rpc: RpcSettings {
-            body_bytes_max: args.rpc_body_bytes_max,
-            call_gas_max: args.rpc_gas_cap,
-            ..RpcSettings::default()
-        },
+        rpc: args.rpc.settings(),
         pool: kind.pool,
         journal: JournalSettings::default(),
         derivation: DriverSettings {

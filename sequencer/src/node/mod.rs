@@ -5,7 +5,7 @@
 //!     ^   \--> verifier (thread, if sequencing)
 //!     |
 //!  builder (thread, if sequencing, once derivation has read L1 to its end) <-- L1 view (task), pool
-//!  rpc (tasks) reads chain, pool, status, health
+//!  rpc (a runtime of its own) reads chain, pool, status, health
 //! ```
 //! What stops for good (a contradiction in derivation, a block that does not verify) halts the node: it builds and derives no more,
 //! `readyz` says why, and reads are still answered. If the store fails nothing can be answered for, and the node ends.
@@ -198,7 +198,7 @@ impl Node {
             parts.metrics_text,
             config.rpc,
         );
-        roles.serve(listener, rpc);
+        roles.serve(listener, rpc)?;
         if let Some(verifier) = verifier {
             roles.verify(verifier)?;
         }

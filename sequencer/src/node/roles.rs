@@ -181,19 +181,44 @@ impl Roles {
         });
     }
 
-    /// Serves JSON-RPC, health and metrics until the node ends; a node that has halted still answers.
-    pub(super) fn serve(&mut self, listener: TcpListener, rpc: Rpc) {
+    /// Serves JSON-RPC, health and metrics until the node ends; a node that has halted still answers. On a runtime of its own, so that
+    /// however much is asked, blocks are built and derived by threads that wait for nobody's answer.
+    pub(super) fn serve(&mut self, listener: TcpListener, rpc: Rpc) -> Result<(), NodeError> {
+        let failed = |source| NodeError::Thread { role: "rpc", source };
+        let listener = listener.into_std().map_err(failed)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(rpc.threads())
+            .thread_name("rpc")
+            .enable_all()
+            .build()
+            .map_err(failed)?;
+        let (ended, end) = oneshot::channel();
         let stop = self.stop.clone();
+        thread::Builder::new()
+            .name("rpc".into())
+            .spawn(move || {
+                let served = runtime.block_on(async {
+                    let listener = TcpListener::from_std(listener)?;
+                    let patience = async {
+                        stop.cancelled().await;
+                        tokio::time::sleep(RPC_PATIENCE).await;
+                    };
+                    tokio::select! {
+                        served = serve(listener, rpc, stop.clone()) => served,
+                        () = patience => Ok(()),
+                    }
+                });
+                // What still computes is not waited for.
+                runtime.shutdown_background();
+                ended.send(served).ok();
+            })
+            .map_err(failed)?;
         self.spawn("rpc", async move {
-            let patience = async {
-                stop.cancelled().await;
-                tokio::time::sleep(RPC_PATIENCE).await;
-            };
-            tokio::select! {
-                served = serve(listener, rpc, stop.clone()) => served,
-                () = patience => Ok(()),
-            }
+            // The sender is dropped unused only by a panic, whose message is in the log.
+            end.await
+                .unwrap_or_else(|_| Err(std::io::Error::other("it has panicked")))
         });
+        Ok(())
     }
 
     /// Shows in `readyz` and in the metrics what derivation waits for and has seen.

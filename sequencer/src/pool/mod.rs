@@ -374,6 +374,12 @@ impl Pool {
         self.shared.accepted.subscribe()
     }
 
+    /// Everything that waits, and whether it can execute.
+    #[must_use]
+    pub fn contents(&self) -> Vec<(PooledTransaction, bool)> {
+        self.shared.queue.lock().contents()
+    }
+
     /// How full it is.
     #[must_use]
     pub fn status(&self) -> PoolStatus {

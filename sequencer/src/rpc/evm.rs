@@ -3,7 +3,7 @@
 //! A call pays no L1 and no operator fee, needs no nonce and may come from a contract; with a gas price it must be able to pay for its
 //! gas, without one gas is free. Everything else is what a transaction would meet.
 
-use super::{Rpc, block_id::ReadState, error::RpcError};
+use super::{Rpc, block_id::ReadState, bounds::Bounds, error::RpcError};
 use crate::store::StoreError;
 use alloy::{
     consensus::Header,
@@ -36,6 +36,8 @@ pub(super) type Outcome = ResultAndState<OpHaltReason>;
 pub(super) struct Simulation {
     env: EvmEnv<OpSpecId>,
     state: OpenState<ReadState>,
+    /// What calls may take; none where an inspector of the caller's counts.
+    bounds: Option<Bounds>,
 }
 
 /// How revm's state says that a read failed.
@@ -76,6 +78,8 @@ impl Simulation {
     ) -> Result<Self, RpcError> {
         let (state, env) = rpc.state_and_env(id)?;
         let mut simulation = Self::lenient(env, State::builder().with_database_ref(state).build());
+        let settings = rpc.settings();
+        simulation.bounds = Some(Bounds::new(settings.call_timeout, settings.call_memory_bytes_max));
         simulation.apply(state_overrides, block_overrides)?;
         Ok(simulation)
     }
@@ -89,7 +93,11 @@ impl Simulation {
         env.cfg_env.disable_block_gas_limit = true;
         env.cfg_env.disable_eip3607 = true;
         env.cfg_env.disable_nonce_check = true;
-        Self { env, state }
+        Self {
+            env,
+            state,
+            bounds: None,
+        }
     }
 
     /// Changes what the calls run in.
@@ -162,8 +170,20 @@ impl Simulation {
             .is_some_and(|account| !account.is_empty_code_hash()))
     }
 
-    /// Runs the call.
+    /// Runs the call, within the bounds of the request.
     pub(super) fn run(&mut self, call: TxEnv) -> Result<Outcome, Refused> {
+        let Some(bounds) = self.bounds else {
+            return self.run_unbounded(call);
+        };
+        let mut watch = bounds.watch();
+        let outcome = self.inspect(call, &mut watch)?;
+        match watch.exceeded() {
+            Some(exceeded) => Err(Refused::Other(exceeded.into())),
+            None => Ok(outcome),
+        }
+    }
+
+    fn run_unbounded(&mut self, call: TxEnv) -> Result<Outcome, Refused> {
         let (transaction, env) = self.prepare(call)?;
         let caller = transaction.0.base.caller;
         let mut evm = OpEvmFactory::<OpTx>::default().create_evm(&mut self.state, env);

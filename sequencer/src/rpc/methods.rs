@@ -11,10 +11,10 @@ use super::{
     debug,
     dispatch::{Read, encode},
     error::Answer,
-    eth::{blocks, call, estimate, fees, logs, proof, send, state, transactions},
+    eth::{blocks, call, estimate, fees, fill, logs, node, proof, send, state, transactions},
     filters, optimism, rollup, simulate,
     subscriptions::{self, Subscriptions},
-    tools, tracing,
+    tools, tracing, txpool,
 };
 use futures::future::BoxFuture;
 use serde_json::value::RawValue;
@@ -75,6 +75,8 @@ static METHODS: &[Method] = methods! {
     quick 1 "eth_getCode" => state::code,
     quick 1 "eth_getStorageAt" => state::storage_at,
     quick 1 "eth_getTransactionCount" => state::transaction_count,
+    heavy 10 "eth_getStorageValues" => state::storage_values,
+    quick 2 "eth_getAccountInfo" => state::account_info,
     heavy 20 "eth_getProof" => proof::proof,
 
     quick 1 "eth_gasPrice" => fees::gas_price,
@@ -83,6 +85,10 @@ static METHODS: &[Method] = methods! {
     quick 1 "eth_blobBaseFee" => fees::blob_base_fee,
     heavy 10 "eth_feeHistory" => fees::history,
 
+    quick 2 "eth_config" => node::config,
+    quick 1 "eth_capabilities" => node::capabilities,
+
+    heavy 30 "eth_fillTransaction" => fill::fill,
     heavy 10 "eth_call" => call::call,
     heavy 30 "eth_estimateGas" => estimate::estimate,
     heavy 20 "eth_createAccessList" => call::create_access_list,
@@ -94,6 +100,10 @@ static METHODS: &[Method] = methods! {
     read 1 "eth_getTransactionByHash" => transactions::by_hash,
     read 2 "eth_getTransactionByBlockHashAndIndex" => transactions::by_block_hash,
     read 2 "eth_getTransactionByBlockNumberAndIndex" => transactions::by_block_number,
+    heavy 10 "eth_getTransactionBySenderAndNonce" => transactions::by_sender_and_nonce,
+    read 1 "eth_getRawTransactionByHash" => debug::raw_transaction,
+    read 2 "eth_getRawTransactionByBlockHashAndIndex" => transactions::raw_by_block_hash,
+    read 2 "eth_getRawTransactionByBlockNumberAndIndex" => transactions::raw_by_block_number,
     read 1 "eth_getTransactionReceipt" => transactions::receipt,
     read 20 "eth_getBlockReceipts" => transactions::block_receipts,
 
@@ -101,6 +111,7 @@ static METHODS: &[Method] = methods! {
     read 5 "eth_getBlockByHash" => blocks::by_hash,
     read 2 "eth_getHeaderByNumber" => blocks::header_by_number,
     read 2 "eth_getHeaderByHash" => blocks::header_by_hash,
+    read 2 "erigon_getHeaderByNumber" => blocks::header_by_number,
     read 2 "eth_getBlockTransactionCountByNumber" => blocks::count_by_number,
     read 2 "eth_getBlockTransactionCountByHash" => blocks::count_by_hash,
     read 2 "eth_getUncleCountByBlockNumber" => blocks::uncle_count_by_number,
@@ -125,7 +136,10 @@ static METHODS: &[Method] = methods! {
     quick 1 "web3_clientVersion" => tools::client_version,
     quick 1 "web3_sha3" => tools::sha3,
     quick 1 "rpc_modules" => tools::modules,
-    quick 1 "txpool_status" => tools::txpool_status,
+    quick 1 "txpool_status" => txpool::status,
+    heavy 100 "txpool_content" => txpool::content,
+    heavy 50 "txpool_contentFrom" => txpool::content_from,
+    heavy 100 "txpool_inspect" => txpool::inspect,
 
     read 5 "debug_getRawBlock" => debug::raw_block,
     read 2 "debug_getRawHeader" => debug::raw_header,

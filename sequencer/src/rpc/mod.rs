@@ -10,6 +10,7 @@
 
 mod args;
 mod block_id;
+mod bounds;
 mod caller;
 mod convert;
 mod debug;
@@ -32,6 +33,7 @@ mod simulate;
 mod subscriptions;
 mod tools;
 mod tracing;
+mod txpool;
 mod ws;
 
 pub use self::{
@@ -116,6 +118,12 @@ impl Rpc {
         let served = &self.settings().namespaces;
         let namespace = method.name.split_once('_').map_or("", |(namespace, _)| namespace);
         served.is_empty() || served.iter().any(|name| name == namespace)
+    }
+
+    /// Threads the operator gives the server.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.settings().threads.max(1)
     }
 
     fn chain(&self) -> &Chain {

@@ -1,8 +1,7 @@
-//! Small namespaces: `net`, `web3`, `rpc`, `txpool`.
+//! Small namespaces: `net`, `web3`, `rpc`.
 
 use super::{Rpc, args::Args, error::RpcError, methods};
 use alloy::primitives::{B256, Bytes, U64, keccak256};
-use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Chain id in decimal, as geth.
@@ -40,20 +39,4 @@ pub(super) fn modules(rpc: &Rpc, args: Args) -> Result<BTreeMap<&'static str, &'
     let names =
         methods::namespaces().filter(|name| served.is_empty() || served.iter().any(|one| one == name));
     Ok(names.map(|name| (name, "1.0")).collect())
-}
-
-/// How many transactions wait.
-#[derive(Serialize)]
-pub(super) struct TxpoolStatus {
-    pending: U64,
-    queued: U64,
-}
-
-pub(super) fn txpool_status(rpc: &Rpc, args: Args) -> Result<TxpoolStatus, RpcError> {
-    args.end()?;
-    let status = rpc.pool().map(crate::pool::Pool::status).unwrap_or_default();
-    Ok(TxpoolStatus {
-        pending: U64::from(status.pending),
-        queued: U64::from(status.queued),
-    })
 }

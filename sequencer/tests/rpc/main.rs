@@ -4,6 +4,8 @@
     reason = "a test that panics has failed, which is what it is for"
 )]
 
+mod abuse;
+mod bad_input;
 #[path = "../support/chain.rs"]
 mod chain;
 mod contracts;

@@ -67,6 +67,13 @@ fn state(facts: &Facts) -> Vec<Row> {
         ("eth_getStorageAt", json!([contract, "0x0", "latest"])),
         ("eth_getTransactionCount", json!([address, "pending"])),
         ("eth_getProof", json!([contract, ["0x0", "0x1"], "latest"])),
+        (
+            "eth_getStorageValues",
+            json!([{contract.to_string().trim_matches('"'): ["0x0", "0x1"]}, "latest"]),
+        ),
+        ("eth_getAccountInfo", json!([contract, "latest"])),
+        ("eth_config", json!([])),
+        ("eth_capabilities", json!([])),
         ("eth_getProof", json!([facts.nobody, [], "latest"])),
     ]
 }
@@ -80,6 +87,11 @@ fn fees_and_execution(facts: &Facts) -> Vec<Row> {
         ("eth_blobBaseFee", json!([])),
         ("eth_feeHistory", json!(["0x3", "latest", [10, 50.5, 100]])),
         ("eth_feeHistory", json!(["0x1", "0x1", []])),
+        ("eth_fillTransaction", json!([call])),
+        (
+            "eth_fillTransaction",
+            json!([{"from": facts.sender, "input": "0x00", "gasPrice": "0x3b9aca00"}]),
+        ),
         ("eth_call", json!([call, "latest"])),
         ("eth_estimateGas", json!([call])),
         ("eth_createAccessList", json!([call, "latest"])),
@@ -93,6 +105,17 @@ fn transactions(facts: &Facts) -> Vec<Row> {
         ("eth_getTransactionByHash", json!([facts.queued_hash])),
         ("eth_getTransactionByHash", json!([facts.zero_hash])),
         ("eth_getTransactionReceipt", json!([facts.zero_hash])),
+        ("eth_getTransactionBySenderAndNonce", json!([facts.sender, "0x1"])),
+        ("eth_getTransactionBySenderAndNonce", json!([facts.nobody, "0x1"])),
+        ("eth_getRawTransactionByHash", json!([facts.included[1]])),
+        (
+            "eth_getRawTransactionByBlockHashAndIndex",
+            json!([facts.block_hash, "0x0"]),
+        ),
+        (
+            "eth_getRawTransactionByBlockNumberAndIndex",
+            json!([facts.block_number, "0xff"]),
+        ),
         ("eth_getBlockReceipts", json!([facts.block_hash])),
         ("eth_getBlockReceipts", json!(["0x0"])),
         ("eth_getBlockReceipts", json!(["0xffffff"])),
@@ -123,6 +146,7 @@ fn blocks(facts: &Facts) -> Vec<Row> {
         ("eth_getBlockByHash", json!([facts.block_hash, true])),
         ("eth_getBlockByHash", json!([facts.zero_hash, true])),
         ("eth_getHeaderByNumber", json!(["latest"])),
+        ("erigon_getHeaderByNumber", json!(["latest"])),
         ("eth_getHeaderByHash", json!([facts.block_hash])),
         ("eth_getHeaderByHash", json!([facts.zero_hash])),
         ("eth_getBlockTransactionCountByNumber", json!(["latest"])),
@@ -168,7 +192,7 @@ fn filters(facts: &Facts) -> Vec<Row> {
     ]
 }
 
-fn small_namespaces(_: &Facts) -> Vec<Row> {
+fn small_namespaces(facts: &Facts) -> Vec<Row> {
     vec![
         ("net_version", json!([])),
         ("net_listening", json!([])),
@@ -177,6 +201,10 @@ fn small_namespaces(_: &Facts) -> Vec<Row> {
         ("web3_sha3", json!(["0x68656c6c6f"])),
         ("rpc_modules", json!([])),
         ("txpool_status", json!([])),
+        ("txpool_content", json!([])),
+        ("txpool_contentFrom", json!([facts.queued_sender])),
+        ("txpool_contentFrom", json!([facts.nobody])),
+        ("txpool_inspect", json!([])),
     ]
 }
 

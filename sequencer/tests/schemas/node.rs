@@ -63,6 +63,8 @@ pub(crate) struct Facts {
     pub(crate) included: Vec<Value>,
     /// A transaction that waits behind a nonce gap.
     pub(crate) queued_hash: Value,
+    /// Who sent it.
+    pub(crate) queued_sender: Address,
     pub(crate) zero_hash: B256,
     /// Signed transactions that nobody has sent.
     pub(crate) unsent: Vec<String>,
@@ -164,6 +166,7 @@ impl RunningNode {
             block_hash: last["blockHash"].clone(),
             included,
             queued_hash,
+            queued_sender: key(2).address(),
             zero_hash: B256::ZERO,
             unsent: vec![transfer(3, 0), transfer(3, 1)],
             log_filter,

@@ -164,26 +164,20 @@ impl Server {
         assert_eq!(step.unwrap(), Step::Abandoned);
     }
 
-    /// Status and body of a POST.
+    /// Status and body of a POST, as JSON.
     pub(crate) async fn post(&self, body: &str) -> (u16, Value) {
-        let request = self
-            .client
-            .post(&self.url)
-            .header("content-type", "application/json");
-        let response = request.body(body.to_owned()).send().await.unwrap();
-        let status = response.status().as_u16();
-        let text = response.text().await.unwrap();
+        let (status, text) = self.post_text(body).await;
         (status, serde_json::from_str(&text).unwrap_or(Value::Null))
     }
 
-    /// The answer to a POST as it came, for what no JSON reader would take.
-    pub(crate) async fn text(&self, body: &str) -> String {
+    /// Status and body of a POST.
+    pub(crate) async fn post_text(&self, body: &str) -> (u16, String) {
         let request = self
             .client
             .post(&self.url)
             .header("content-type", "application/json");
         let response = request.body(body.to_owned()).send().await.unwrap();
-        response.text().await.unwrap()
+        (response.status().as_u16(), response.text().await.unwrap())
     }
 
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {

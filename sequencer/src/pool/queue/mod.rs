@@ -79,6 +79,15 @@ impl Queue {
         self.bytes
     }
 
+    /// Everything that waits, and whether it can execute; by sender and nonce.
+    pub(super) fn contents(&self) -> Vec<(PooledTransaction, bool)> {
+        let all = self.accounts.values().flat_map(|account| {
+            let waiting = account.waiting.iter();
+            waiting.map(|(nonce, entry)| (entry.transaction.clone(), *nonce < account.end))
+        });
+        all.collect()
+    }
+
     /// The waiting transaction with this hash.
     pub(super) fn get(&self, hash: B256) -> Option<&PooledTransaction> {
         let (sender, nonce) = self.hashes.get(&hash)?;

@@ -37,6 +37,17 @@ pub(in crate::rpc) fn estimate(rpc: &Rpc, mut args: Args) -> Result<U64, RpcErro
     args.end()?;
     // What is estimated will run after what is pending, so that is where it is tried.
     let id = id.unwrap_or(BlockId::Number(BlockNumberOrTag::Pending));
+    gas_needed(rpc, request, id, state, block).map(U64::from)
+}
+
+/// The least gas limit with which the request succeeds, as near as the search goes.
+pub(super) fn gas_needed(
+    rpc: &Rpc,
+    request: TransactionRequest,
+    id: BlockId,
+    state: Option<StateOverride>,
+    block: Option<BlockOverrides>,
+) -> Result<u64, RpcError> {
     let mut simulation = Simulation::new(rpc, Some(id), state, block)?;
     let gas_max = rpc.settings().call_gas_max.max(simulation.block_gas_limit());
     let gas_max = request
@@ -47,7 +58,7 @@ pub(in crate::rpc) fn estimate(rpc: &Rpc, mut args: Args) -> Result<U64, RpcErro
     let request = TransactionRequest { gas: None, ..request };
     let call = simulation.transaction(request, gas_max)?;
     let gas_max = affordable(&mut simulation, &call)?;
-    search(&mut simulation, call, gas_max).map(U64::from)
+    search(&mut simulation, call, gas_max)
 }
 
 /// The gas limit, cut to what the caller can pay for at the price it names.

@@ -68,6 +68,12 @@ fn tips_and_gas(block: &StoredBlock) -> Vec<(u128, u64)> {
     pairs.flatten().collect()
 }
 
+/// Base fee of the next block, and the tip that gets a transaction into it; wei per gas.
+pub(super) fn next_base_fee_and_tip(rpc: &Rpc) -> Result<(u64, u128), RpcError> {
+    let head = head(rpc)?;
+    Ok((next_fee(rpc, &head)?, suggested_tip(&head)))
+}
+
 pub(in crate::rpc) fn gas_price(rpc: &Rpc, args: Args) -> Result<U256, RpcError> {
     args.end()?;
     let head = head(rpc)?;

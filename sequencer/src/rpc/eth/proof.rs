@@ -9,17 +9,16 @@ use alloy::{
 };
 use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
 
-/// Slots one request may ask for; each is a walk down a trie.
-const SLOTS_MAX: usize = 1024;
-
 pub(in crate::rpc) fn proof(rpc: &Rpc, mut args: Args) -> Result<EIP1186AccountProofResponse, RpcError> {
     let (address, keys): (Address, Vec<JsonStorageKey>) = (args.required()?, args.required()?);
     let id: Option<BlockId> = args.optional()?;
     args.end()?;
-    if keys.len() > SLOTS_MAX {
+    // Each is a walk down a trie.
+    let max = rpc.settings().slots_max;
+    if keys.len() > max {
+        let count = keys.len();
         return Err(RpcError::params(format!(
-            "too many keys: {}, at most {SLOTS_MAX}",
-            keys.len()
+            "too many keys: {count}, rpc-slots-max is {max}"
         )));
     }
     let reference = match rpc.find(id.unwrap_or_default())? {

@@ -1,5 +1,6 @@
 //! Chain id, heads, and single values of the state.
 
+use super::node::AccountSummary;
 use crate::rpc::{Rpc, args::Args, error::RpcError};
 use alloy::{
     eips::{BlockId, BlockNumberOrTag},
@@ -7,6 +8,7 @@ use alloy::{
     serde::JsonStorageKey,
 };
 use revm::database_interface::DatabaseRef;
+use std::collections::BTreeMap;
 
 pub(in crate::rpc) fn chain_id(rpc: &Rpc, args: Args) -> Result<U64, RpcError> {
     args.end()?;
@@ -61,16 +63,67 @@ pub(in crate::rpc) fn transaction_count(rpc: &Rpc, mut args: Args) -> Result<U64
     let (address, at): (_, Option<BlockId>) = (args.required()?, args.optional()?);
     args.end()?;
     let is_pending = at == Some(BlockId::Number(BlockNumberOrTag::Pending));
-    let pooled = rpc
-        .pool()
-        .filter(|_| is_pending)
-        .and_then(|pool| pool.next_nonce(address));
-    let nonce = match pooled {
-        Some(nonce) => nonce,
-        None => rpc
-            .state(at)?
-            .basic_ref(address)?
-            .map_or(0, |account| account.nonce),
+    if is_pending {
+        return next_nonce(rpc, address).map(U64::from);
+    }
+    let account = rpc.state(at)?.basic_ref(address)?;
+    Ok(U64::from(account.map_or(0, |account| account.nonce)))
+}
+
+/// The nonce the account's next transaction should have, after what waits and what is being built.
+pub(super) fn next_nonce(rpc: &Rpc, address: Address) -> Result<u64, RpcError> {
+    if let Some(nonce) = rpc.pool().and_then(|pool| pool.next_nonce(address)) {
+        return Ok(nonce);
+    }
+    let pending = BlockId::Number(BlockNumberOrTag::Pending);
+    let account = rpc.state(Some(pending))?.basic_ref(address)?;
+    Ok(account.map_or(0, |account| account.nonce))
+}
+
+/// Many slots of many accounts, of one state.
+pub(in crate::rpc) fn storage_values(
+    rpc: &Rpc,
+    mut args: Args,
+) -> Result<BTreeMap<Address, Vec<B256>>, RpcError> {
+    let requests: BTreeMap<Address, Vec<JsonStorageKey>> = args.required()?;
+    let at = args.optional()?;
+    args.end()?;
+    let (count, max) = (
+        requests.values().map(Vec::len).sum::<usize>(),
+        rpc.settings().slots_max,
+    );
+    if count == 0 {
+        return Err(RpcError::params("empty request"));
+    }
+    if count > max {
+        return Err(RpcError::params(format!(
+            "too many slots (max {max}), rpc-slots-max"
+        )));
+    }
+    let state = rpc.state(at)?;
+    let values = requests.into_iter().map(|(address, slots)| {
+        let values = slots.iter().map(|slot| {
+            let value = state.storage_ref(address, slot.as_b256().into())?;
+            Ok(B256::from(value))
+        });
+        Ok((address, values.collect::<Result<_, RpcError>>()?))
+    });
+    values.collect()
+}
+
+/// Balance, nonce and code in one answer.
+pub(in crate::rpc) fn account_info(rpc: &Rpc, mut args: Args) -> Result<AccountSummary, RpcError> {
+    let (address, at) = (args.required()?, args.optional()?);
+    args.end()?;
+    let state = rpc.state(at)?;
+    let account = state.basic_ref(address)?.unwrap_or_default();
+    let code = match account.is_empty_code_hash() {
+        true => Bytes::new(),
+        false => state.code_by_hash_ref(account.code_hash)?.original_bytes(),
     };
-    Ok(U64::from(nonce))
+    Ok(AccountSummary {
+        balance: account.balance,
+        nonce: U64::from(account.nonce),
+        code,
+    })
 }

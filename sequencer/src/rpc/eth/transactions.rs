@@ -1,13 +1,13 @@
 //! Transactions and receipts.
 
 use crate::{
-    rpc::{Rpc, args::Args, convert, error::RpcError},
+    rpc::{Rpc, args::Args, convert, error::RpcError, tracing::otterscan},
     store::StoredBlock,
 };
 use alloy::{
     consensus::{Header, transaction::TransactionInfo},
-    eips::{BlockId, BlockNumberOrTag},
-    primitives::{B256, U64},
+    eips::{BlockId, BlockNumberOrTag, eip2718::Encodable2718},
+    primitives::{B256, Bytes, U64},
 };
 use op_alloy_consensus::transaction::OpTransactionInfo;
 use op_alloy_rpc_types::{OpTransactionReceipt, Transaction};
@@ -76,6 +76,33 @@ pub(in crate::rpc) fn by_block_number(rpc: &Rpc, mut args: Args) -> Result<Optio
 fn at(rpc: &Rpc, id: BlockId, index: U64) -> Result<Option<Transaction>, RpcError> {
     let block = rpc.find_block(id)?;
     Ok(block.and_then(|block| convert::transaction(&block, index.to())))
+}
+
+/// reth's: the transaction with which the sender used the nonce.
+pub(in crate::rpc) fn by_sender_and_nonce(rpc: &Rpc, args: Args) -> Result<Option<Transaction>, RpcError> {
+    match otterscan::by_sender_and_nonce(rpc, args)? {
+        Some(hash) => known(rpc, hash),
+        None => Ok(None),
+    }
+}
+
+pub(in crate::rpc) fn raw_by_block_hash(rpc: &Rpc, mut args: Args) -> Result<Bytes, RpcError> {
+    let (hash, index): (B256, U64) = (args.required()?, args.required()?);
+    args.end()?;
+    raw_at(rpc, hash.into(), index)
+}
+
+pub(in crate::rpc) fn raw_by_block_number(rpc: &Rpc, mut args: Args) -> Result<Bytes, RpcError> {
+    let (number, index): (BlockNumberOrTag, U64) = (args.required()?, args.required()?);
+    args.end()?;
+    raw_at(rpc, number.into(), index)
+}
+
+/// Empty for a transaction that is not there, as geth.
+fn raw_at(rpc: &Rpc, id: BlockId, index: U64) -> Result<Bytes, RpcError> {
+    let block = rpc.find_block(id)?;
+    let found = block.and_then(|block| block.block.body.transactions.get(index.to::<usize>()).cloned());
+    Ok(found.map(|found| found.encoded_2718().into()).unwrap_or_default())
 }
 
 pub(in crate::rpc) fn receipt(rpc: &Rpc, mut args: Args) -> Result<Option<OpTransactionReceipt>, RpcError> {

@@ -15,7 +15,7 @@ use self::{
 use super::{Rpc, caller::Caller, jsonrpc, ws};
 use axum::{
     Json, Router,
-    body::{Body, to_bytes},
+    body::{Body, HttpBody as _, to_bytes},
     extract::{Extension, FromRequestParts, Request, State, WebSocketUpgrade},
     http::{HeaderMap, StatusCode, Uri, header},
     middleware::{self, Next},
@@ -209,14 +209,18 @@ async fn call(
     body: Body,
 ) -> Response {
     let settings = rpc.settings();
-    let read = to_bytes(body, settings.body_bytes_max);
-    let body = match tokio::time::timeout(settings.body_timeout, read).await {
+    let max = settings.body_bytes_max;
+    let too_large = || {
+        let reason = format!("request body too large: rpc-body-bytes-max is {max}\n");
+        (StatusCode::PAYLOAD_TOO_LARGE, reason).into_response()
+    };
+    // What says that it is too long is not read.
+    if body.size_hint().lower() > max as u64 {
+        return too_large();
+    }
+    let body = match tokio::time::timeout(settings.body_timeout, to_bytes(body, max)).await {
         Ok(Ok(body)) => body,
-        Ok(Err(_)) => {
-            let max = settings.body_bytes_max;
-            let reason = format!("request body too large: rpc-body-bytes-max is {max}\n");
-            return (StatusCode::PAYLOAD_TOO_LARGE, reason).into_response();
-        }
+        Ok(Err(_)) => return too_large(),
         Err(_) => {
             let reason = format!(
                 "the body did not come within rpc-body-timeout, {:?}\n",

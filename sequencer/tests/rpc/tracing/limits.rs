@@ -167,7 +167,7 @@ fn a_trace_as_deep_as_gas_allows_is_written() {
             "jsonrpc": "2.0", "id": 1, "method": "debug_traceCall",
             "params": [{"to": PAYEE}, "latest", options]
         });
-        let text = server.text(&body.to_string()).await;
+        let (_, text) = server.post_text(&body.to_string()).await;
         let depth = text.matches("\"calls\":").count();
         assert!(depth > 300, "{depth} {}", &text[..200]);
     });
