@@ -101,6 +101,7 @@ enum Command {
     SetFinalized(L2BlockRef, Answer<()>),
     Apply(Box<BlockAttributes>, L2BlockRef, Answer<Applied>),
     ResetTo(L2BlockRef, SafeDerivation, Answer<()>),
+    Flush(Answer<()>),
 }
 
 /// Handle to the single writer.
@@ -203,6 +204,14 @@ impl Engine {
             .await
     }
 
+    /// Writes state to disk that is in memory only. Nothing is lost without it; the next start has less to work out.
+    ///
+    /// # Errors
+    /// When the write fails.
+    pub async fn flush(&self) -> Result<(), EngineError> {
+        self.ask(Command::Flush).await
+    }
+
     /// Resolves when the writer's thread has ended.
     pub async fn stopped(&self) {
         self.commands.closed().await;
@@ -228,13 +237,9 @@ pub(super) struct Owner {
 impl Owner {
     fn run(mut self, mut queue: mpsc::Receiver<Command>) {
         while let Some(command) = queue.blocking_recv() {
-            if !self.carry_out(command) || !self.flush_if_due() {
+            if !self.carry_out(command) {
                 return;
             }
-        }
-        // Nothing is lost without it; the next start has less to work out.
-        if let Err(error) = self.writer.flush() {
-            tracing::warn!(target: "sequencer", %error, "state could not be flushed at the end");
         }
     }
 
@@ -247,24 +252,17 @@ impl Owner {
             Command::SetFinalized(head, answer) => reply(answer, self.set_finalized(head)),
             Command::Apply(attributes, parent, answer) => reply(answer, self.apply(&attributes, &parent)),
             Command::ResetTo(unsafe_head, safe, answer) => reply(answer, self.reset_to(&unsafe_head, safe)),
+            Command::Flush(answer) => reply(answer, self.flush()),
         }
     }
 
-    /// Writes state to disk now and then, after the answer: nobody waits for it. False when nothing may be written any more.
-    fn flush_if_due(&mut self) -> bool {
-        if !self.writer.is_flush_due() {
-            return true;
-        }
+    /// Writes the state of the unsafe head to disk. Before the answer to whoever asked for what led to it: an engine writes nothing that
+    /// nobody waits for, so a store whose engine has answered everything can be opened anew.
+    fn flush(&mut self) -> Result<(), EngineError> {
         let started = Instant::now();
-        let flushed = self
-            .writer
-            .flush()
-            .map_err(EngineError::from)
-            .and_then(|()| self.publish());
+        self.writer.flush()?;
         metrics::histogram!("engine_flush_seconds").record(started.elapsed());
-        flushed
-            .inspect_err(|cause| tracing::error!(target: "sequencer", %cause, "the engine stops"))
-            .is_ok()
+        self.publish()
     }
 
     pub(super) fn commit(&mut self, outcome: BlockOutcome) -> Result<L2BlockRef, EngineError> {
@@ -278,6 +276,9 @@ impl Owner {
             receipts: outcome.receipts,
         }));
         self.publish()?;
+        if self.writer.is_flush_due() {
+            self.flush()?;
+        }
         Ok(reference)
     }
 

@@ -301,6 +301,9 @@ impl Node {
     /// When the node ended because its store failed.
     pub async fn join(mut self) -> Result<(), NodeError> {
         self.roles.join().await;
+        if let Err(error) = self.engine.flush().await {
+            tracing::warn!(target: "sequencer", %error, "state was not flushed; the next start works it out");
+        }
         match self.health.report(0).store {
             Check::Failing(_) => Err(EngineError::Stopped.into()),
             _ => Ok(()),
