@@ -167,6 +167,13 @@ pub fn decode_changes(mut value: &[u8]) -> Result<BlockChanges, DecodeError> {
         let address = Address::from(take::<20>(&mut value)?);
         let before = take_account(&mut value)?;
         let after = take_account(&mut value)?;
+        if changes
+            .accounts
+            .last_key_value()
+            .is_some_and(|(last, _)| *last >= address)
+        {
+            return Err("accounts are not in order");
+        }
         changes.accounts.insert(address, Change { before, after });
     }
     while !value.is_empty() {
@@ -174,7 +181,15 @@ pub fn decode_changes(mut value: &[u8]) -> Result<BlockChanges, DecodeError> {
         let slot = U256::from_be_bytes(take::<32>(&mut value)?);
         let before = U256::from_be_bytes(take::<32>(&mut value)?);
         let after = U256::from_be_bytes(take::<32>(&mut value)?);
-        changes.slots.insert((address, slot), Change { before, after });
+        let key = (address, slot);
+        if changes
+            .slots
+            .last_key_value()
+            .is_some_and(|(last, _)| *last >= key)
+        {
+            return Err("slots are not in order");
+        }
+        changes.slots.insert(key, Change { before, after });
     }
     Ok(changes)
 }
@@ -511,6 +526,7 @@ mod tests {
             };
             let encoded = encode_changes(&changes);
             prop_assert_eq!(decode_changes(&encoded), Ok(changes));
+            prop_assert!(decode_changes(&[&encoded[..], &encoded[encoded.len() - 116..]].concat()).is_err());
             for end in [1, 4, 30, 100] {
                 prop_assert!(decode_changes(&encoded[..encoded.len() - end]).is_err());
             }

@@ -3,7 +3,7 @@
 //! Input: which decoder u8, the value.
 #![no_main]
 
-use alloy_primitives::{Address, B256, Log};
+use alloy_primitives::{Address, B256, Log, U256};
 use op_alloy_consensus::{OpReceiptEnvelope, OpTxEnvelope};
 use tributary_derivation::testing::{TestNet, TestNetOptions};
 use tributary_fuzz::{
@@ -12,8 +12,11 @@ use tributary_fuzz::{
     seeds::{Seeds, add},
     target,
 };
-use tributary_protocol::block::{L2BlockNumber, L2BlockRef};
-use tributary_sequencer::store::codec;
+use tributary_protocol::{
+    block::{L2BlockNumber, L2BlockRef},
+    state::Account,
+};
+use tributary_sequencer::store::{BlockChanges, Change, codec};
 
 target!(run, seeds);
 
@@ -51,14 +54,14 @@ fn check(decoder: u8, value: &[u8]) {
             .map(|(l1, safe)| codec::encode_safe_derivation(l1, &safe)),
         6 => codec::decode_changes(value)
             .ok()
-            .map(|prefixes| codec::encode_changes(&prefixes)),
+            .map(|changes| codec::encode_changes(&changes)),
         7 => codec::decode_previous(value).ok().map(codec::encode_previous),
         8 => codec::decode_number(value)
             .ok()
             .map(|number| codec::number_key(number).to_vec()),
-        _ => codec::history_target(value)
+        _ => codec::decode_keys(value)
             .ok()
-            .map(|(table, key)| codec::history_prefix(table, key)),
+            .map(|prefixes| codec::encode_keys(&prefixes)),
     };
     if let Some(again) = again {
         assert_eq!(again, value, "decoder {decoder}");
@@ -88,11 +91,27 @@ fn seeds() -> Seeds {
         "safe-derivation",
         &codec::encode_safe_derivation(B256::repeat_byte(2), &L2BlockRef::default()),
     );
-    seed(6, "changes", &codec::encode_changes(&[vec![0; 21], vec![1; 53]]));
+    seed(6, "changes", &codec::encode_changes(&changes()));
     seed(7, "previous", &codec::encode_previous(Some(&[1, 2])));
     seed(8, "number", &[0, 0, 0, 0, 0, 0, 1, 0]);
-    seed(9, "history", &[0; 21]);
+    seed(9, "keys", &codec::encode_keys(&[vec![2; 21], vec![1; 53]]));
     seeds
+}
+
+fn changes() -> BlockChanges {
+    let address = Address::repeat_byte(3);
+    let account = Change {
+        before: None,
+        after: Some(Account::default()),
+    };
+    let slot = Change {
+        before: U256::ONE,
+        after: U256::ZERO,
+    };
+    BlockChanges {
+        accounts: [(address, account)].into(),
+        slots: [((address, U256::ONE), slot)].into(),
+    }
 }
 
 fn receipts(transactions: &[OpTxEnvelope]) -> Vec<OpReceiptEnvelope> {
