@@ -23,6 +23,7 @@ use axum::{
     routing::{get, post},
 };
 use core::time::Duration;
+use futures::StreamExt;
 use hyper::service::Service as _;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -45,6 +46,10 @@ use tower_http::timeout::TimeoutLayer;
 
 /// Pause when the system gives no more sockets; there is nothing to do but wait until some are closed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Of a body that is too long, up to this many times the limit are read and dropped before the answer: most clients look for one only once
+/// they have sent everything, and would find the connection broken.
+const DRAINED_TIMES_MAX: u64 = 4;
 
 /// How long a client that cannot be served has to take the reason.
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(1);
@@ -203,6 +208,13 @@ async fn for_us(
     (StatusCode::FORBIDDEN, reason).into_response()
 }
 
+/// Reads a body to its end, for nothing.
+async fn drain(body: Body, patience: Duration) {
+    let mut chunks = body.into_data_stream();
+    let end = async { while let Some(Ok(_)) = chunks.next().await {} };
+    tokio::time::timeout(patience, end).await.ok();
+}
+
 async fn call(
     State(Served { rpc, .. }): State<Served>,
     Extension(Peer(address)): Extension<Peer>,
@@ -214,8 +226,12 @@ async fn call(
         let reason = format!("request body too large: rpc-body-bytes-max is {max}\n");
         (StatusCode::PAYLOAD_TOO_LARGE, reason).into_response()
     };
-    // What says that it is too long is not read.
-    if body.size_hint().lower() > max as u64 {
+    // What says that it is too long is not kept.
+    let announced = body.size_hint().lower();
+    if announced > max as u64 {
+        if announced <= (max as u64).saturating_mul(DRAINED_TIMES_MAX) {
+            drain(body, settings.body_timeout).await;
+        }
         return too_large();
     }
     let body = match tokio::time::timeout(settings.body_timeout, to_bytes(body, max)).await {
