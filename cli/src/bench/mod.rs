@@ -16,3 +16,4 @@ pub(crate) mod rig;
 mod sample;
 pub(crate) mod soak;
 pub(crate) mod state;
+mod target;

@@ -12,6 +12,7 @@ use super::{
         side::{Running, Side},
     },
     sample,
+    target::{self, Target},
 };
 use crate::devnet::{
     L2_CHAIN_ID,
@@ -38,6 +39,9 @@ const READERS: usize = 64;
 const WRITERS: usize = 64;
 /// Part of the bare server's rate that readers go at: a little above what must be reached.
 const PACE: f64 = 0.32;
+/// Reads beside the writer over the bare server's, and the part of its rate that the writer may lose.
+const READS_OVER_BARE_MIN: f64 = 0.3;
+const WRITER_SLOWDOWN_MAX: f64 = 0.1;
 /// How long the bare server may take to start.
 const START_PATIENCE: Duration = Duration::from_secs(20);
 
@@ -65,6 +69,7 @@ pub(crate) struct Report {
     pub(crate) writer_alone: Writer,
     pub(crate) writer_beside_readers: Writer,
     pub(crate) saturation_tx_per_second: f64,
+    pub(crate) targets: Vec<Target>,
     pub(crate) readers: usize,
     pub(crate) genesis: Genesis,
     pub(crate) load_average: f64,
@@ -82,7 +87,8 @@ pub(crate) struct Writer {
 
 /// Runs the plan.
 pub(crate) async fn run(plan: &Plan, tell: &dyn Fn(&str)) -> eyre::Result<Report> {
-    let load_average = sample::load_average();
+    let saturating = plan.saturation.map_or(plan.transactions as u64 / 3_000, |_| 0);
+    let load_average = sample::begin(tell, Duration::from_secs(20 + saturating + plan.seconds * 4));
     let load_plan = |transactions| LoadPlan {
         chain_id: L2_CHAIN_ID,
         transactions,
@@ -105,9 +111,18 @@ pub(crate) async fn run(plan: &Plan, tell: &dyn Fn(&str)) -> eyre::Result<Report
     let measured = tokio::task::block_in_place(|| both(&running, &load, rate, bare, tell));
     running.stop().await;
     let (writer_alone, writer_beside_readers, reads_per_second) = measured?;
+    let writer_slowdown = 1.0 - writer_beside_readers.answered_per_second / writer_alone.answered_per_second;
     Ok(Report {
+        targets: vec![
+            Target::at_least(
+                "reads over bare axum",
+                reads_per_second / bare,
+                READS_OVER_BARE_MIN,
+            ),
+            Target::at_most("slowdown of the writer", writer_slowdown, WRITER_SLOWDOWN_MAX),
+        ],
         reads_over_bare: reads_per_second / bare,
-        writer_slowdown: 1.0 - writer_beside_readers.answered_per_second / writer_alone.answered_per_second,
+        writer_slowdown,
         bare_per_second: bare,
         reads_per_second,
         writer_alone,
@@ -279,6 +294,11 @@ impl fmt::Display for Report {
             "| writer beside {} readers | {:.0} |",
             self.readers, self.writer_beside_readers.answered_per_second
         )?;
-        write!(f, "\nthe writer slows by {:.1} %", self.writer_slowdown * 100.0)
+        write!(
+            f,
+            "\nthe writer slows by {:.1} %  \n{}",
+            self.writer_slowdown * 100.0,
+            target::lines(&self.targets)
+        )
     }
 }

@@ -9,6 +9,9 @@ const RUNS_MAX: usize = 5;
 /// Time in all after which no further run of something slow begins.
 pub(crate) const RUNS_BUDGET: Duration = Duration::from_secs(4);
 
+/// Load average above which the output says that the machine was busy with other things.
+pub(crate) const LOAD_AVERAGE_QUIET: f64 = 0.5;
+
 /// What something took, in seconds: medians.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Took {
@@ -71,6 +74,21 @@ fn thread_cpu() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)
         .map(Duration::from)
         .unwrap_or_default()
+}
+
+/// Says how long a measurement will take and whether the machine is quiet enough for it; returns the load average.
+pub(crate) fn begin(tell: &dyn Fn(&str), about: Duration) -> f64 {
+    let load_average = load_average();
+    tell(&format!(
+        "this takes about {}",
+        humantime::format_duration(Duration::from_secs(about.as_secs().max(1)))
+    ));
+    if load_average > LOAD_AVERAGE_QUIET {
+        tell(&format!(
+            "THE MACHINE IS BUSY: load average {load_average}, above {LOAD_AVERAGE_QUIET}; what follows is slower than the machine is"
+        ));
+    }
+    load_average
 }
 
 /// The machine's load average of the last minute, beside which times are to be read; 0 where the system tells none.

@@ -4,6 +4,7 @@
 //! for it.
 
 use super::{
+    chart::{Chart, Series},
     e2e,
     rig::{
         Genesis,
@@ -13,6 +14,7 @@ use super::{
         side::{Running, Side},
     },
     sample,
+    target::{self, Target},
 };
 use crate::devnet::L2_CHAIN_ID;
 use alloy::primitives::U64;
@@ -20,12 +22,20 @@ use eyre::{OptionExt, ensure};
 use memchr::memmem;
 use serde::Serialize;
 use serde_json::json;
-use std::{fmt, fs, path::Path, time::Instant};
+use std::{
+    fmt, fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 /// Seconds of one row.
 const ROW_SECS: u64 = 60;
 /// Part of saturation that is offered.
 const PART: f64 = 0.7;
+/// The last minute's speed over the first's.
+const LAST_OVER_FIRST_MIN: f64 = 0.97;
+/// Growth of memory in a minute, as a part of it, that is as good as none.
+const MEMORY_SLOPE_PART: f64 = 0.01;
 /// Connections that write.
 const WRITERS: usize = 64;
 
@@ -51,6 +61,7 @@ pub(crate) struct Report {
     pub(crate) memory_slope_mib_per_minute: f64,
     pub(crate) offered_per_second: f64,
     pub(crate) saturation_tx_per_second: f64,
+    pub(crate) targets: Vec<Target>,
     pub(crate) minutes: Vec<Minute>,
     pub(crate) genesis: Genesis,
     pub(crate) load_average: f64,
@@ -68,7 +79,9 @@ pub(crate) struct Minute {
 
 /// Runs the plan.
 pub(crate) async fn run(plan: &Plan, tell: &dyn Fn(&str)) -> eyre::Result<Report> {
-    let load_average = sample::load_average();
+    let saturating = plan.saturation.map_or(plan.transactions as u64 / 3_000, |_| 0);
+    let about = plan.minutes * ROW_SECS * 5 / 4 + saturating + 10;
+    let load_average = sample::begin(tell, Duration::from_secs(about));
     let load_plan = |transactions| LoadPlan {
         chain_id: L2_CHAIN_ID,
         transactions,
@@ -105,10 +118,24 @@ pub(crate) async fn run(plan: &Plan, tell: &dyn Fn(&str)) -> eyre::Result<Report
     let minutes = measured?;
     let (first, last) = (minutes.first(), minutes.last());
     let (first, last) = first.zip(last).ok_or_eyre("there was no minute")?;
+    let last_over_first = last.answered_per_second / first.answered_per_second;
+    let memory_slope = slope(minutes.iter().skip(1).map(|minute| minute.memory_mib as f64));
     Ok(Report {
-        last_over_first: last.answered_per_second / first.answered_per_second,
+        targets: vec![
+            Target::at_least(
+                "tx/s of the last minute over the first's",
+                last_over_first,
+                LAST_OVER_FIRST_MIN,
+            ),
+            Target::at_most(
+                "growth of memory (MiB a minute; 1 % of it)",
+                memory_slope,
+                last.memory_mib as f64 * MEMORY_SLOPE_PART,
+            ),
+        ],
+        last_over_first,
         cpu_last_over_first: last.cpu_us_per_tx / first.cpu_us_per_tx,
-        memory_slope_mib_per_minute: slope(minutes.iter().skip(1).map(|minute| minute.memory_mib as f64)),
+        memory_slope_mib_per_minute: memory_slope,
         offered_per_second,
         saturation_tx_per_second: saturation,
         minutes,
@@ -221,10 +248,36 @@ impl fmt::Display for Report {
         }
         write!(
             f,
-            "\nlast minute over first: {:.3} in speed, {:.3} in CPU; memory grows by {:.1} MiB a minute",
-            self.last_over_first, self.cpu_last_over_first, self.memory_slope_mib_per_minute
+            "\nlast minute over first: {:.3} in speed, {:.3} in CPU; memory grows by {:.1} MiB a minute  \n{}",
+            self.last_over_first,
+            self.cpu_last_over_first,
+            self.memory_slope_mib_per_minute,
+            target::lines(&self.targets)
         )
     }
+}
+
+/// Speed, CPU, memory and disk over the minutes: flat lines, but for the disk.
+pub(crate) fn chart(report: &Report) -> String {
+    let line = |name, value: &dyn Fn(&Minute) -> f64| Series {
+        name,
+        points: (1..)
+            .map(f64::from)
+            .zip(report.minutes.iter().map(value))
+            .collect(),
+    };
+    Chart {
+        title: "Under an even load, minute by minute",
+        x_label: "minute",
+        y_label: "transfers/s, MiB, us",
+        series: vec![
+            line("transfers/s", &|minute| minute.answered_per_second),
+            line("memory, MiB", &|minute| minute.memory_mib as f64),
+            line("disk, MiB", &|minute| minute.disk_mib as f64),
+            line("CPU, us/tx", &|minute| minute.cpu_us_per_tx),
+        ],
+    }
+    .to_svg()
 }
 
 #[cfg(test)]

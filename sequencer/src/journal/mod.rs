@@ -103,6 +103,8 @@ struct Gathered {
     waiters: Vec<Waiter>,
     /// Transactions of users in `bytes`, for the metrics.
     transactions: u64,
+    /// Records in `bytes` that a transaction was executed, for the metrics.
+    executions: u64,
     /// The segment `bytes` will be written to.
     segment: u64,
     is_urgent: bool,
@@ -156,6 +158,7 @@ impl Journal {
                 bytes: Vec::new(),
                 waiters: Vec::new(),
                 transactions: 0,
+                executions: 0,
                 segment: writer.segment(),
                 is_urgent: false,
                 is_closed: false,
@@ -241,6 +244,7 @@ impl Journal {
             index,
             sequence,
         });
+        gathered.executions += 1;
         gathered.tell(waiter);
         drop(gathered);
         self.shared.urgent.notify_one();

@@ -30,10 +30,7 @@ use crate::{
     devnet::L2_CHAIN_ID,
 };
 use alloy::primitives::Address;
-use std::collections::BTreeMap;
-
-/// Load average above which the output says that the machine was busy with other things.
-const LOAD_AVERAGE_QUIET: f64 = 0.5;
+use std::{collections::BTreeMap, time::Duration};
 
 /// What is to be measured.
 #[derive(Clone, Debug)]
@@ -67,7 +64,7 @@ impl Plan {
 
 /// Runs the whole plan. `tell` hears of each run as it ends.
 pub(crate) async fn run(plan: &Plan, tell: &dyn Fn(&str)) -> eyre::Result<Report> {
-    let load_average = sample::load_average();
+    let load_average = sample::begin(tell, about(plan));
     tell(&format!("signing {} transfers", plan.transactions));
     let load = LoadPlan {
         chain_id: L2_CHAIN_ID,
@@ -120,6 +117,13 @@ pub(crate) async fn run(plan: &Plan, tell: &dyn Fn(&str)) -> eyre::Result<Report
         full,
         ..Report::new(plan, plan.genesis(), load_average, recover_us, runs)
     })
+}
+
+/// Signing, then for each measurement the transfers at some thousands a second with a start and an end around them.
+fn about(plan: &Plan) -> Duration {
+    let runs = plan.pairs * plan.modes.len() * plan.sides.len();
+    let seconds = plan.transactions / 25_000 + runs * (plan.transactions / 4_000 + 12);
+    Duration::from_secs((seconds + plan.full_transactions / 800) as u64)
 }
 
 /// One measurement of one side.

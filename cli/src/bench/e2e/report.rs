@@ -1,9 +1,9 @@
 //! What a plan gave, for people and for machines.
 
-use super::{LOAD_AVERAGE_QUIET, Mode, Plan, Run, full::Full};
+use super::{Mode, Plan, Run, full::Full};
 use crate::bench::{
     rig::{Genesis, side::Side},
-    sample,
+    sample::{self, LOAD_AVERAGE_QUIET},
 };
 use serde::Serialize;
 use std::{collections::BTreeMap, fmt};

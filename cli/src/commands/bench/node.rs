@@ -1,11 +1,11 @@
 //! `tributary bench latency`, `reads`, `soak`, `state`, `memory` and `crash`: what a running node does under load.
 
-use super::tell;
+use super::{tell, write};
 use crate::bench::{crash, latency, reads, soak, state};
 use clap::Args;
 use eyre::ensure;
 use serde::Serialize;
-use std::{fmt::Display, net::SocketAddr};
+use std::{fmt::Display, net::SocketAddr, path::PathBuf};
 
 /// Where a load's rate comes from, and its seed.
 #[derive(Args, Debug)]
@@ -35,6 +35,12 @@ pub(crate) struct LatencyArgs {
     /// Connections, each with one request under way.
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub(crate) connections: u16,
+    /// Parts of saturation in per cent, beside 50 and 80, for the curve.
+    #[arg(long, value_delimiter = ',', default_values_t = [10, 25, 65, 90], value_parser = clap::value_parser!(u8).range(1..=200))]
+    pub(crate) more_percent: Vec<u8>,
+    /// Folder for latency.svg, the curve.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// What 64 readers do to a writer at half of saturation, and how fast they read beside a bare axum.
@@ -55,6 +61,9 @@ pub(crate) struct SoakArgs {
     /// How long.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=120))]
     pub(crate) minutes: u64,
+    /// Folder for soak.svg, the minutes.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// What a transfer costs as the state grows.
@@ -107,9 +116,14 @@ pub(super) async fn latency(args: LatencyArgs) -> eyre::Result<()> {
         saturation: args.rate.saturation,
         transactions: usize::try_from(args.rate.transactions)?,
         connections: usize::from(args.connections),
+        more_percent: args.more_percent,
         seed: args.rate.seed,
     };
-    finish(args.rate.json, &latency::run(&plan, &progress).await?)
+    let report = latency::run(&plan, &progress).await?;
+    if let Some(folder) = &args.out {
+        write(folder, "latency.svg", &latency::chart(&report))?;
+    }
+    finish(args.rate.json, &report)
 }
 
 pub(super) async fn reads(args: ReadsArgs) -> eyre::Result<()> {
@@ -129,7 +143,11 @@ pub(super) async fn soak(args: SoakArgs) -> eyre::Result<()> {
         transactions: usize::try_from(args.rate.transactions)?,
         seed: args.rate.seed,
     };
-    finish(args.rate.json, &soak::run(&plan, &progress).await?)
+    let report = soak::run(&plan, &progress).await?;
+    if let Some(folder) = &args.out {
+        write(folder, "soak.svg", &soak::chart(&report))?;
+    }
+    finish(args.rate.json, &report)
 }
 
 pub(super) async fn state(args: StateArgs) -> eyre::Result<()> {
