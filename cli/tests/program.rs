@@ -405,6 +405,98 @@ fn a_batcher_is_asked_stopped_and_started_through_its_admin_rpc() {
     place.check_nothing_is_left();
 }
 
+/// Every method of the sequencer's and the batcher's admin RPC, as `tributary admin --help` lists them, over the real port.
+#[test]
+fn every_admin_method_answers_as_op_node_and_op_batcher_do() {
+    if !has_anvil("every_admin_method_answers_as_op_node_and_op_batcher_do") {
+        return;
+    }
+    let place = Place::new();
+    let folder = tempfile::tempdir().unwrap();
+    let devnet = start_devnet(&place, folder.path().to_str().unwrap());
+    let settings: toml::Table = fs::read_to_string(folder.path().join("tributary.toml"))
+        .unwrap()
+        .parse()
+        .unwrap();
+    let ask = |role: &str, method: &str, params: &[&str]| {
+        let of = |key: &str| settings[role][key].as_str().unwrap();
+        let (address, key) = (of("admin-addr"), of("admin-jwt-file"));
+        let mut args = vec!["admin", "--admin-addr", address, "--admin-jwt-file", key, method];
+        args.extend(params);
+        let output = place.run(&args);
+        match output.status.success() {
+            true => Ok(serde_json::from_slice::<Value>(&output.stdout).unwrap()),
+            false => Err(stderr(&output)),
+        }
+    };
+    let sequencer = |method: &str, params: &[&str]| ask("sequencer", method, params);
+    let batcher = |method: &str| ask("batcher", method, &[]);
+    let mut asked = Vec::new();
+    let mut valid = 0;
+    let mut check = |method: &str, holds: bool, answer: &Result<Value, String>| {
+        assert!(holds, "{method}: {answer:?}");
+        valid += 1;
+        asked.push(method.to_owned());
+    };
+
+    let answer = sequencer("admin_sequencerActive", &[]);
+    check("admin_sequencerActive", answer == Ok(true.into()), &answer);
+    let answer = sequencer("admin_conductorEnabled", &[]);
+    check("admin_conductorEnabled", answer == Ok(false.into()), &answer);
+    let answer = sequencer("admin_overrideLeader", &[]);
+    check("admin_overrideLeader", answer == Ok(Value::Null), &answer);
+    let answer = sequencer("admin_resetDerivationPipeline", &[]);
+    check(
+        "admin_resetDerivationPipeline",
+        answer == Ok(Value::Null),
+        &answer,
+    );
+    let answer = sequencer("miner_setMaxDASize", &["0x0", "0x0"]);
+    check("miner_setMaxDASize", answer == Ok(true.into()), &answer);
+    let answer = sequencer("admin_stopSequencer", &[]);
+    let head = answer.clone().unwrap_or_default();
+    let head = head.as_str().unwrap_or_default();
+    let is_hash = head.len() == 66 && head.starts_with("0x");
+    check("admin_stopSequencer", is_hash, &answer);
+    assert_eq!(sequencer("admin_sequencerActive", &[]), Ok(false.into()));
+    let again = sequencer("admin_stopSequencer", &[]).unwrap_err();
+    assert!(again.contains("sequencer not running"), "{again}");
+    let other = format!("0x{}", "09".repeat(32));
+    let refused = sequencer("admin_startSequencer", &[&other]).unwrap_err();
+    let named = format!("block hash does not match: head {head}:");
+    assert!(refused.contains(&named) && refused.contains(&other), "{refused}");
+    let wrong = sequencer("admin_startSequencer", &["0x12"]).unwrap_err();
+    assert!(wrong.contains("argument 0 must be a block hash"), "{wrong}");
+    let answer = sequencer("admin_startSequencer", &[head]);
+    check("admin_startSequencer", answer == Ok(Value::Null), &answer);
+
+    let answer = batcher("admin_batcherStatus");
+    let is_running = answer.as_ref().is_ok_and(|status| status["running"] == true);
+    check("admin_batcherStatus", is_running, &answer);
+    for method in ["admin_flushBatcher", "admin_stopBatcher", "admin_startBatcher"] {
+        let answer = batcher(method);
+        check(method, answer == Ok(Value::Null), &answer);
+    }
+
+    let help = place.run(&["admin", "--help"]);
+    let help = String::from_utf8_lossy(&help.stdout).into_owned();
+    let (_, lists) = help.split_once("Of a sequencer:").unwrap();
+    let mut served: Vec<&str> = lists
+        .split(|character: char| !character.is_alphanumeric() && character != '_')
+        .filter(|word| word.starts_with("admin_") || word.starts_with("miner_"))
+        .collect();
+    println!("served {}, valid {valid}", served.len());
+    served.sort_unstable();
+    asked.sort_unstable();
+    assert_eq!(served, asked);
+    let none = sequencer("admin_nodeInfo", &[]).unwrap_err();
+    assert!(
+        none.contains("the method admin_nodeInfo does not exist/is not available"),
+        "{none}"
+    );
+    end_devnet(devnet);
+}
+
 /// A batcher with a key nobody listens to, a rollup.json of another chain or with other rules, or a journal of another chain or cut
 /// short: it does not start, names both values, and leaves the journal as it was.
 #[test]

@@ -68,6 +68,9 @@ pub enum ResetCause {
     /// Whoever builds unsafe blocks has seen that L1 no longer holds the origin of the last one.
     #[error("the L1 origin of the unsafe head is not on L1 any more")]
     UnsafeOrigin,
+    /// An operator wants it.
+    #[error("an operator asked for it")]
+    Operator,
 }
 
 /// Even the deposits alone make no valid block. That cannot happen while the rules hold: halt.

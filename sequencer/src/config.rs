@@ -34,6 +34,10 @@ pub struct NodeConfig {
     pub sequencing: bool,
     /// RPC of the sequencer, to which a follower passes transactions on; without it a follower refuses them.
     pub sequencer_rpc: Option<String>,
+    /// Starts a sequencer stopped, unless its operator has asked for something else since.
+    pub sequencer_stopped: bool,
+    /// Where it is remembered what an operator has asked of a sequencer; without it a restart forgets.
+    pub admin_state: Option<PathBuf>,
     /// Building, if sequencing.
     pub builder: BuilderSettings,
     /// The store.

@@ -1,6 +1,6 @@
 //! What `readyz` answers from: facts about this node, set by whoever learns them, read by the RPC server.
 
-use crate::{engine::Chain, quarantine::Quarantine};
+use crate::{engine::Chain, quarantine::Quarantine, sequencing::Sequencing};
 use alloy::primitives::B256;
 use parking_lot::RwLock;
 use serde::Serialize;
@@ -44,6 +44,9 @@ pub struct HealthReport {
     pub store: Check,
     /// Set when this node has stopped for good, and why.
     pub halted: Option<String>,
+    /// True on a sequencer whose operator has stopped it: it builds nothing and takes no transactions.
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    pub sequencer_stopped: bool,
     /// Transactions that are not let in again because of what they did to a block.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub quarantined: Vec<B256>,
@@ -82,6 +85,7 @@ impl HealthReport {
 pub struct Health {
     chain: Chain,
     quarantine: Quarantine,
+    sequencing: Sequencing,
     facts: Arc<RwLock<Facts>>,
 }
 
@@ -105,6 +109,7 @@ impl Health {
         Self {
             chain,
             quarantine: Quarantine::default(),
+            sequencing: Sequencing::default(),
             facts: Arc::new(RwLock::new(facts)),
         }
     }
@@ -114,6 +119,19 @@ impl Health {
     pub fn with_quarantine(mut self, quarantine: Quarantine) -> Self {
         self.quarantine = quarantine;
         self
+    }
+
+    /// Shows whether this sequencer is stopped.
+    #[must_use]
+    pub fn with_sequencing(mut self, sequencing: Sequencing) -> Self {
+        self.sequencing = sequencing;
+        self
+    }
+
+    /// Why the node has stopped for good, if it has.
+    #[must_use]
+    pub fn halted(&self) -> Option<String> {
+        self.facts.read().halted.clone()
     }
 
     /// Records what talking to L1 showed.
@@ -157,6 +175,7 @@ impl Health {
             derivation: facts.derivation.clone(),
             store: facts.store.clone(),
             halted: facts.halted.clone(),
+            sequencer_stopped: !self.sequencing.is_active(),
             quarantined: self.quarantine.hashes(),
             unsafe_head: heads.unsafe_head.number.0,
             safe_head: heads.safe_head.number.0,

@@ -18,5 +18,6 @@ pub mod origin_selector;
 pub mod pool;
 pub mod quarantine;
 pub mod rpc;
+pub mod sequencing;
 pub mod store;
 pub mod verifier;

@@ -58,6 +58,8 @@ impl Setup {
                 http_addr: ([127, 0, 0, 1], 0).into(),
                 sequencing,
                 sequencer_rpc: None,
+                sequencer_stopped: false,
+                admin_state: None,
                 rpc: RpcSettings::default(),
                 builder: BuilderSettings::default(),
                 engine: StoreSettings::default(),

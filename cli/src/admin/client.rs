@@ -4,7 +4,7 @@ use super::token::Secret;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Longest wait for an answer: the other side is on this machine and only notes what it is told.
+/// Longest wait for an answer unless said otherwise: the other side is on this machine and mostly only notes what it is told.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why there is no answer.
@@ -30,6 +30,7 @@ pub(crate) struct AdminClient {
     url: reqwest::Url,
     secret: Secret,
     http: reqwest::Client,
+    timeout: Duration,
 }
 
 impl AdminClient {
@@ -39,7 +40,14 @@ impl AdminClient {
             url: parsed,
             secret,
             http: reqwest::Client::new(),
+            timeout: TIMEOUT,
         })
+    }
+
+    /// Waits longer, or less long, for answers.
+    pub(crate) const fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
     }
 
     /// The result of `method`.
@@ -51,7 +59,7 @@ impl AdminClient {
         let request = self
             .http
             .post(self.url.clone())
-            .timeout(TIMEOUT)
+            .timeout(self.timeout)
             .bearer_auth(self.secret.token());
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         let response = request.json(&body).send().await.map_err(unreachable)?;

@@ -9,6 +9,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
+use futures::{
+    FutureExt,
+    future::{self, BoxFuture},
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{net::SocketAddr, sync::Arc};
@@ -30,7 +34,15 @@ pub(crate) enum MethodError {
 }
 
 /// Carries out a method with its parameters.
-pub(crate) type Methods = Arc<dyn Fn(&str, &[Value]) -> Result<Value, MethodError> + Send + Sync>;
+pub(crate) type Methods =
+    Arc<dyn Fn(String, Vec<Value>) -> BoxFuture<'static, Result<Value, MethodError>> + Send + Sync>;
+
+/// Methods that only note what they are told, or look at what is noted.
+pub(crate) fn quick(
+    methods: impl Fn(&str, &[Value]) -> Result<Value, MethodError> + Send + Sync + 'static,
+) -> Methods {
+    Arc::new(move |method, params| future::ready(methods(&method, &params)).boxed())
+}
 
 #[derive(Clone)]
 struct Admin {
@@ -79,7 +91,7 @@ async fn call(State(admin): State<Admin>, headers: HeaderMap, body: Bytes) -> Re
         tracing::warn!(%reason, "refused an admin request");
         return (StatusCode::UNAUTHORIZED, format!("{reason}\n")).into_response();
     }
-    let answer = answer(&admin.methods, &body).to_string();
+    let answer = answer(&admin.methods, &body).await.to_string();
     ([(header::CONTENT_TYPE, "application/json")], answer).into_response()
 }
 
@@ -102,7 +114,7 @@ struct Request {
     id: Value,
 }
 
-fn answer(methods: &Methods, body: &[u8]) -> Value {
+async fn answer(methods: &Methods, body: &[u8]) -> Value {
     let failed = |id: Value, code: i32, message: String| json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } });
     let Ok(value) = serde_json::from_slice::<Value>(body) else {
         return failed(Value::Null, -32_700, "parse error".to_owned());
@@ -110,9 +122,10 @@ fn answer(methods: &Methods, body: &[u8]) -> Value {
     let Ok(request) = serde_json::from_value::<Request>(value) else {
         return failed(Value::Null, -32_600, "invalid request".to_owned());
     };
-    match methods(&request.method, &request.params) {
+    let logged = request.params.clone();
+    match methods(request.method.clone(), request.params).await {
         Ok(result) => {
-            tracing::info!(method = request.method, params = ?request.params, "carried out an admin request");
+            tracing::info!(method = request.method, params = ?logged, "carried out an admin request");
             json!({ "jsonrpc": "2.0", "id": request.id, "result": result })
         }
         Err(MethodError::Unknown) => {
@@ -149,7 +162,7 @@ mod tests {
     use super::{super::client::AdminClient, *};
 
     fn methods() -> Methods {
-        Arc::new(|method, params| match method {
+        quick(|method, params| match method {
             "double" => Ok(json!(2 * number(params, 0)?)),
             "never" => Err(MethodError::Refused("not today".to_owned())),
             _ => Err(MethodError::Unknown),
@@ -209,13 +222,13 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_is_no_request_is_answered_by_its_code() {
-        let code = |body: &str| answer(&methods(), body.as_bytes())["error"]["code"].as_i64();
-        assert_eq!(code("{"), Some(-32_700));
-        assert_eq!(code("[]"), Some(-32_600));
-        assert_eq!(code(r#"{"method":1}"#), Some(-32_600));
-        assert_eq!(code(r#"{"method":"x"}"#), Some(-32_601));
-        assert_eq!(code(r#"{"method":"double"}"#), Some(-32_602));
+    #[tokio::test]
+    async fn what_is_no_request_is_answered_by_its_code() {
+        let code = async |body: &str| answer(&methods(), body.as_bytes()).await["error"]["code"].as_i64();
+        assert_eq!(code("{").await, Some(-32_700));
+        assert_eq!(code("[]").await, Some(-32_600));
+        assert_eq!(code(r#"{"method":1}"#).await, Some(-32_600));
+        assert_eq!(code(r#"{"method":"x"}"#).await, Some(-32_601));
+        assert_eq!(code(r#"{"method":"double"}"#).await, Some(-32_602));
     }
 }

@@ -1,5 +1,6 @@
 //! One file per subcommand.
 
+pub(crate) mod admin;
 pub(crate) mod batcher;
 pub(crate) mod bench;
 pub(crate) mod da;

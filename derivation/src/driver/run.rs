@@ -66,17 +66,34 @@ const FINALITY_DOUBTS_MAX: u32 = 20;
 
 /// Asks a driver to look at both chains again and to take back what L1 no longer supports. Clones ask the same driver.
 #[derive(Clone, Debug, Default)]
-pub struct ResetRequest(Arc<AtomicBool>);
+pub struct ResetRequest(Arc<Asked>);
+
+#[derive(Debug, Default)]
+struct Asked {
+    origin_lost: AtomicBool,
+    by_operator: AtomicBool,
+}
 
 impl ResetRequest {
-    /// Asks. The driver does so in its next turn; asking again before that changes nothing.
+    /// Asks, because the unsafe head has lost its origin. The driver does so in its next turn; asking again before that changes nothing.
     pub fn ask(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.origin_lost.store(true, Ordering::Release);
     }
 
-    /// True once for each time it was asked.
-    fn take(&self) -> bool {
-        self.0.swap(false, Ordering::AcqRel)
+    /// As [`Self::ask`], for no reason but that an operator wants it.
+    pub fn ask_as_operator(&self) {
+        self.0.by_operator.store(true, Ordering::Release);
+    }
+
+    /// Why it was asked, once for each time it was.
+    fn take(&self) -> Option<ResetCause> {
+        let origin_lost = self.0.origin_lost.swap(false, Ordering::AcqRel);
+        let by_operator = self.0.by_operator.swap(false, Ordering::AcqRel);
+        match (origin_lost, by_operator) {
+            (true, _) => Some(ResetCause::UnsafeOrigin),
+            (false, true) => Some(ResetCause::Operator),
+            (false, false) => None,
+        }
     }
 }
 
@@ -226,8 +243,10 @@ impl Driver {
     }
 
     async fn turn(&mut self) -> Result<Turn, Interrupt> {
-        if self.reset_request.take() && !self.must_restart {
-            return Err(Interrupt::Reset(ResetCause::UnsafeOrigin));
+        if let Some(cause) = self.reset_request.take()
+            && (!self.must_restart || cause == ResetCause::Operator)
+        {
+            return Err(Interrupt::Reset(cause));
         }
         if self.must_restart {
             self.restart().await?;

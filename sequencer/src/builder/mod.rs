@@ -26,6 +26,7 @@ use crate::{
     journal::{Journal, RecoveredBlock},
     l1_view::L1View,
     origin_selector::{OriginChoice, WaitReason, choose_origin},
+    sequencing::Sequencing,
     store::{StoreError, StoredBlock},
 };
 use alloy::eips::eip2718::Decodable2718;
@@ -105,6 +106,7 @@ pub struct Builder {
     journal: Option<Journal>,
     /// The block that a crash interrupted, until it has been dealt with.
     interrupted: Mutex<Option<RecoveredBlock>>,
+    sequencing: Sequencing,
     stopped: tokio_util::sync::CancellationToken,
     on_lost_origin: Option<Box<dyn Fn() + Send + Sync>>,
 }
@@ -137,6 +139,7 @@ impl Builder {
             da_limits: DaLimits::default(),
             journal: None,
             interrupted: Mutex::default(),
+            sequencing: Sequencing::default(),
             stopped,
             on_lost_origin: None,
         }
@@ -158,6 +161,13 @@ impl Builder {
         self
     }
 
+    /// Builds while `sequencing` says so: what it is told to stop at is the end of a block.
+    #[must_use]
+    pub fn with_sequencing(mut self, sequencing: Sequencing) -> Self {
+        self.sequencing = sequencing;
+        self
+    }
+
     /// Calls `tell` when the unsafe head's L1 origin has left L1. Nothing can be built on it, and derivation may never come across that
     /// origin itself: somebody has to take the head back.
     #[must_use]
@@ -174,6 +184,13 @@ impl Builder {
         let mut waiting = None;
         let mut told: Option<Instant> = None;
         while !self.stopped.is_cancelled() {
+            let Some(_turn) = self.sequencing.turn() else {
+                tokio::select! {
+                    () = self.sequencing.started() => {}
+                    () = self.stopped.cancelled() => {}
+                }
+                continue;
+            };
             match self.step().await? {
                 Step::Waiting(reason) => {
                     if waiting.replace(reason) != Some(reason) {
@@ -202,7 +219,11 @@ impl Builder {
     pub async fn step(&self) -> Result<Step, BuilderError> {
         let parent = self.parent()?;
         let opens_at = Duration::from_secs(parent.reference.timestamp);
-        if !self.reached(opens_at, &parent.reference).await {
+        let may_open = tokio::select! {
+            () = self.sequencing.asked_to_stop() => false,
+            reached = self.reached(opens_at, &parent.reference) => reached,
+        };
+        if !may_open {
             return Ok(Step::Abandoned);
         }
         if let Some(interrupted) = self.interrupted(&parent) {
@@ -438,6 +459,7 @@ impl Builder {
         tokio::select! {
             _ = l1.changed() => {}
             _ = heads.changed() => {}
+            () = self.sequencing.asked_to_stop() => {}
             () = self.stopped.cancelled() => {}
             () = tokio::time::sleep(IDLE_RECHECK) => {}
         }

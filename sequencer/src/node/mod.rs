@@ -10,10 +10,13 @@
 //! What stops for good (a contradiction in derivation, a block that does not verify) halts the node: it builds and derives no more,
 //! `readyz` says why, and reads are still answered. If the store fails nothing can be answered for, and the node ends.
 
+mod admin;
 mod derivation_metrics;
 mod l1_check;
 mod on_halt;
 mod roles;
+
+pub use admin::{AdminError, NodeAdmin};
 
 use self::{l1_check::L1Check, roles::Roles};
 use crate::{
@@ -25,6 +28,7 @@ use crate::{
     l1_view::L1View,
     pool::Pool,
     rpc::{NodeStatus, Rpc, TransactionTarget},
+    sequencing::{Sequencing, StateError},
     store::{ChainIdentity, StoreError},
     verifier::Verifier,
 };
@@ -50,6 +54,9 @@ pub enum NodeError {
     /// The journal could not be read.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// What the operator last asked of the sequencer cannot be read.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// The chain could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -96,7 +103,7 @@ pub enum NodeError {
 pub struct Node {
     engine: Engine,
     pool: Option<Pool>,
-    da_limits: DaLimits,
+    admin: NodeAdmin,
     http_address: SocketAddr,
     health: Health,
     derivation: watch::Receiver<DerivationStatus>,
@@ -130,6 +137,11 @@ impl Node {
         let http_address = listener.local_addr().map_err(listen)?;
 
         let pool = config.sequencing.then(|| Pool::new(chain.clone(), config.pool));
+        let sequencing = if config.sequencing {
+            Sequencing::remembered_in(config.admin_state, config.sequencer_stopped)?
+        } else {
+            Sequencing::default()
+        };
         let journal = match (&pool, parts.journal) {
             (Some(pool), Some(disk)) => {
                 let identity = ChainIdentity {
@@ -145,7 +157,9 @@ impl Node {
             .as_ref()
             .map(|pool| pool.quarantine().clone())
             .unwrap_or_default();
-        let health = Health::new(chain.clone()).with_quarantine(quarantine.clone());
+        let health = Health::new(chain.clone())
+            .with_quarantine(quarantine.clone())
+            .with_sequencing(sequencing.clone());
         let l1_check = L1Check::new(parts.l1.clone(), rollup.clone());
         let l1_passed = match l1_check.probe(false).await {
             Ok(verdict) => verdict.map(|()| true)?,
@@ -203,8 +217,17 @@ impl Node {
             roles.verify(verifier)?;
         }
         let da_limits = DaLimits::default();
+        let admin = NodeAdmin {
+            chain: chain.clone(),
+            health: health.clone(),
+            sequencer: pool.clone().map(|pool| (sequencing.clone(), pool)),
+            da_limits: da_limits.clone(),
+            derivation: derivation.clone(),
+            reset: reset.clone(),
+        };
         if let Some(pool) = &pool {
             pool.explain_with(da_limits.clone());
+            pool.take_while(sequencing.clone());
             let view = L1View::new(rollup, parts.l1);
             roles.read_l1_ahead(view.clone(), chain.clone());
             let mut builder = Builder::new(
@@ -216,7 +239,8 @@ impl Node {
                 config.builder,
                 roles.work().clone(),
             )
-            .with_da_limits(da_limits.clone())
+            .with_da_limits(da_limits)
+            .with_sequencing(sequencing)
             .on_lost_origin(move || reset.ask());
             if let Some((journal, interrupted)) = journal {
                 builder = builder.with_journal(journal, interrupted);
@@ -237,7 +261,7 @@ impl Node {
         Ok(Self {
             engine,
             pool,
-            da_limits,
+            admin,
             http_address,
             health,
             derivation,
@@ -259,10 +283,10 @@ impl Node {
         self.pool.as_ref()
     }
 
-    /// What limits the bytes of blocks for DA, as the batcher sets it; a follower builds none and never looks.
+    /// What its operator may ask of it.
     #[must_use]
-    pub const fn da_limits(&self) -> &DaLimits {
-        &self.da_limits
+    pub const fn admin(&self) -> &NodeAdmin {
+        &self.admin
     }
 
     /// Where HTTP is served, with the port that was picked if the configuration left it open.

@@ -172,6 +172,9 @@ pub enum PoolError {
         /// Of those.
         bytes: usize,
     },
+    /// Its operator has stopped the sequencer: nothing would execute it.
+    #[error("the sequencer is stopped and takes no transactions: admin_startSequencer starts it")]
+    SequencerStopped,
     /// What is taken could not be kept.
     #[error("the node takes no transactions: {0}")]
     NotWritable(String),

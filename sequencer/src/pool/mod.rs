@@ -37,6 +37,7 @@ use crate::{
     engine::{Abandoned, Chain, PendingState},
     journal::{Journal, JournalError, Waiter},
     quarantine::Quarantine,
+    sequencing::Sequencing,
     store::StoreError,
 };
 use alloy::{
@@ -90,6 +91,8 @@ struct Shared {
     journal: OnceLock<Journal>,
     /// What the batcher asks for, so that a full pool can say why.
     da_limits: OnceLock<DaLimits>,
+    /// Whether anybody builds blocks.
+    sequencing: OnceLock<Sequencing>,
     /// Started by the first transaction.
     ingest: OnceLock<Ingest>,
     /// Acknowledged transactions of abandoned blocks that no block holds again yet.
@@ -121,6 +124,7 @@ impl Pool {
                 quarantine: Quarantine::default(),
                 journal: OnceLock::new(),
                 da_limits: OnceLock::new(),
+                sequencing: OnceLock::new(),
                 ingest: OnceLock::new(),
                 owed: Mutex::default(),
                 limits,
@@ -216,6 +220,12 @@ impl Pool {
         self.shared.da_limits.set(limits).ok();
     }
 
+    /// Takes nothing while the sequencer is stopped. Called once.
+    pub fn take_while(&self, sequencing: Sequencing) {
+        // The first one stays; there is one sequencer.
+        self.shared.sequencing.set(sequencing).ok();
+    }
+
     fn explain(&self, error: PoolError) -> PoolError {
         let limits = self.shared.da_limits.get().map(DaLimits::get);
         match (error, limits) {
@@ -277,6 +287,10 @@ impl Pool {
         transaction: WithEncoded<Recovered<OpTxEnvelope>>,
         waiter: &mut dyn FnMut() -> Option<Waiter>,
     ) -> Result<B256, PoolError> {
+        let sequencing = self.shared.sequencing.get();
+        if sequencing.is_some_and(|sequencing| !sequencing.is_active()) {
+            return Err(PoolError::SequencerStopped);
+        }
         let journal = self.shared.journal.get();
         if let Some(Err(cause)) = journal.map(Journal::check_writable) {
             return Err(PoolError::NotWritable(cause));

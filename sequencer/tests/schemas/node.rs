@@ -95,6 +95,8 @@ impl RunningNode {
             http_addr: ([127, 0, 0, 1], 0).into(),
             sequencing: true,
             sequencer_rpc: None,
+            sequencer_stopped: false,
+            admin_state: None,
             rpc: RpcSettings::default(),
             builder: BuilderSettings { l1_confirmations: 0 },
             engine: StoreSettings::default(),

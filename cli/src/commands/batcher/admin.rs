@@ -3,13 +3,13 @@
 use super::BatcherArgs;
 use crate::admin::{
     client::AdminClient,
-    server::{MethodError, Methods},
+    server::{MethodError, Methods, quick},
     token::Secret,
 };
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 use eyre::OptionExt;
 use serde::{Deserialize, Serialize};
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf};
 use tokio::sync::watch;
 use tributary_batcher::{
     control::{BatcherControl, ControlError},
@@ -140,9 +140,17 @@ impl From<DaSizes> for Limits {
     }
 }
 
+/// What is served.
+pub(crate) const METHODS: [&str; 4] = [
+    "admin_startBatcher",
+    "admin_stopBatcher",
+    "admin_flushBatcher",
+    "admin_batcherStatus",
+];
+
 /// What a batcher lets its operator ask; the names are op-batcher's, the status is ours.
 pub(super) fn methods(control: BatcherControl, status: watch::Receiver<BatcherStatus>) -> Methods {
-    Arc::new(move |method, params| {
+    quick(move |method, params| {
         if !params.is_empty() {
             return Err(MethodError::Params("no arguments are wanted".to_owned()));
         }
@@ -247,6 +255,7 @@ impl core::fmt::Display for Status {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures::FutureExt;
     use serde_json::json;
 
     #[test]
@@ -258,6 +267,10 @@ mod tests {
             ..BatcherStatus::default()
         });
         let methods = methods(control.clone(), status);
+        let methods = |method: &str, params: &[serde_json::Value]| {
+            let answer = methods(method.to_owned(), params.to_vec());
+            answer.now_or_never().expect("they only note what they are told")
+        };
         assert!(matches!(
             methods("admin_startBatcher", &[]),
             Err(MethodError::Refused(_))

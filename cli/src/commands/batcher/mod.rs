@@ -4,7 +4,7 @@ mod admin;
 mod encoding;
 mod throttle;
 
-pub(crate) use self::admin::BatcherCommand;
+pub(crate) use self::admin::{BatcherCommand, METHODS as ADMIN_METHODS};
 
 use self::{
     encoding::EncodingArgs,

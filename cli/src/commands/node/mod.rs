@@ -1,14 +1,15 @@
 //! `tributary sequencer` and `tributary follower`: the same node, building blocks or only deriving them.
 
+mod admin;
+
+pub(crate) use self::admin::METHODS as ADMIN_METHODS;
+
 use super::{
     rpc::RpcArgs,
     shared::{ChainArgs, LogArgs, duration},
 };
 use crate::{
-    admin::{
-        server::{self, MethodError, Methods, number},
-        token::Secret,
-    },
+    admin::{server, token::Secret},
     network::genesis_for,
     telemetry,
 };
@@ -25,7 +26,7 @@ use tributary_derivation::driver::{
     BeaconBlobs, BlobSource, DriverSettings, OutputWatchSettings, RpcL1Source,
 };
 use tributary_sequencer::{
-    builder::{BuilderSettings, DaLimits, DaSizes},
+    builder::BuilderSettings,
     clock::SystemClock,
     config::{NodeConfig, NodeParts},
     engine::StoreSettings,
@@ -34,6 +35,9 @@ use tributary_sequencer::{
     pool::PoolLimits,
     store::FjallStore,
 };
+
+/// Remembers, inside the data folder, what an operator has asked of a sequencer.
+const ADMIN_STATE_FILE: &str = "admin-state.json";
 
 /// What both kinds of node have.
 #[derive(Args, Debug)]
@@ -106,9 +110,12 @@ pub(crate) struct SequencerArgs {
     /// batcher cannot slow the sequencer down.
     #[arg(long, env = "TRIBUTARY_ADMIN_JWT_FILE", value_name = "FILE")]
     pub(crate) admin_jwt_file: Option<PathBuf>,
-    /// Address of the sequencer's admin RPC, on the loopback interface: miner_setMaxDASize.
+    /// Address of the sequencer's admin RPC, on the loopback interface: op-node's admin_* and miner_setMaxDASize.
     #[arg(long, env = "TRIBUTARY_ADMIN_ADDR", default_value = "127.0.0.1:7310")]
     pub(crate) admin_addr: SocketAddr,
+    /// Start without building: derive only, until admin_startSequencer. What was last asked over the admin RPC counts more.
+    #[arg(long, env = "TRIBUTARY_SEQUENCER_STOPPED")]
+    pub(crate) sequencer_stopped: bool,
 }
 
 /// Derive the chain from L1 and DA alone, trusting nobody's blocks.
@@ -121,6 +128,12 @@ pub(crate) struct FollowerArgs {
     /// JSON-RPC of the sequencer, to which transactions are passed on; without it they are refused.
     #[arg(long, env = "TRIBUTARY_SEQUENCER_RPC", value_name = "URL")]
     pub(crate) sequencer_rpc: Option<String>,
+    /// File with the key of the admin RPC (64 hex digits, mode 600; `openssl rand -hex 32`). Without it there is no admin RPC.
+    #[arg(long, env = "TRIBUTARY_ADMIN_JWT_FILE", value_name = "FILE")]
+    pub(crate) admin_jwt_file: Option<PathBuf>,
+    /// Address of the follower's admin RPC, on the loopback interface: admin_resetDerivationPipeline.
+    #[arg(long, env = "TRIBUTARY_ADMIN_ADDR", default_value = "127.0.0.1:7312")]
+    pub(crate) admin_addr: SocketAddr,
 }
 
 /// Runs a sequencer until a signal.
@@ -137,6 +150,7 @@ pub(crate) async fn run_sequencer(args: SequencerArgs) -> eyre::Result<()> {
         args.node,
         Kind {
             sequencing: true,
+            sequencer_stopped: args.sequencer_stopped,
             sequencer_rpc: None,
             builder,
             pool,
@@ -154,36 +168,19 @@ pub(crate) async fn run_follower(args: FollowerArgs) -> eyre::Result<()> {
         args.node,
         Kind {
             sequencing: false,
+            sequencer_stopped: false,
             sequencer_rpc: args.sequencer_rpc,
             builder,
             pool,
-            admin: None,
+            admin: args.admin_jwt_file.map(|file| (file, args.admin_addr)),
         },
     )
     .await
 }
 
-/// What an operator may ask of a sequencer; op-geth's name and meaning.
-fn admin_methods(limits: DaLimits) -> Methods {
-    Arc::new(move |method, params| {
-        if method != "miner_setMaxDASize" {
-            return Err(MethodError::Unknown);
-        }
-        if params.len() > 2 {
-            return Err(MethodError::Params(
-                "too many arguments, want at most 2".to_owned(),
-            ));
-        }
-        limits.set(DaSizes {
-            transaction_bytes_max: number(params, 0)?,
-            block_bytes_max: number(params, 1)?,
-        });
-        Ok(true.into())
-    })
-}
-
 struct Kind {
     sequencing: bool,
+    sequencer_stopped: bool,
     sequencer_rpc: Option<String>,
     builder: BuilderSettings,
     pool: PoolLimits,
@@ -206,9 +203,11 @@ async fn run(args: NodeArgs, kind: Kind) -> eyre::Result<()> {
         rollup,
         genesis,
         l1_chain,
+        admin_state: kind.sequencing.then(|| args.data_dir.join(ADMIN_STATE_FILE)),
         data_dir: args.data_dir,
         http_addr: args.http_addr,
         sequencing: kind.sequencing,
+        sequencer_stopped: kind.sequencer_stopped,
         sequencer_rpc: kind.sequencer_rpc,
         builder: kind.builder,
         engine: StoreSettings {
@@ -246,7 +245,7 @@ async fn run(args: NodeArgs, kind: Kind) -> eyre::Result<()> {
     let admin = admin.transpose()?;
     let node = Node::start(config, parts, shutdown.clone()).await?;
     if let Some((secret, address)) = admin {
-        server::serve(address, secret, admin_methods(node.da_limits().clone()), shutdown).await?;
+        server::serve(address, secret, admin::methods(node.admin().clone()), shutdown).await?;
     }
     node.join().await?;
     Ok(())
@@ -263,39 +262,4 @@ fn blob_source(url: &str) -> eyre::Result<Arc<dyn BlobSource>> {
     let parsed = url.parse();
     let parsed = parsed.with_context(|| format!("--l1-beacon `{url}` is not a URL"))?;
     Ok(Arc::new(BeaconBlobs::new(&parsed)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn the_batcher_may_limit_blocks_and_nothing_else() {
-        let limits = DaLimits::default();
-        let methods = admin_methods(limits.clone());
-        assert_eq!(
-            methods("miner_setMaxDASize", &[json!("0x96"), json!("0x7d0")]),
-            Ok(json!(true))
-        );
-        let expected = DaSizes {
-            transaction_bytes_max: 150,
-            block_bytes_max: 2_000,
-        };
-        assert_eq!(limits.get(), expected);
-        for params in [
-            &[json!("0x1")][..],
-            &[json!("1"), json!("0x1")],
-            &[json!(-1), json!(0)],
-        ] {
-            assert!(matches!(
-                methods("miner_setMaxDASize", params),
-                Err(MethodError::Params(_))
-            ));
-        }
-        assert_eq!(limits.get(), expected, "what is refused changes nothing");
-        assert_eq!(methods("miner_start", &[]), Err(MethodError::Unknown));
-        methods("miner_setMaxDASize", &[json!("0x0"), json!("0x0")]).unwrap();
-        assert!(!limits.get().is_limit());
-    }
 }
