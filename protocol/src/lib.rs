@@ -29,4 +29,5 @@ pub mod frame;
 pub mod genesis;
 pub mod l1_info;
 pub mod output;
+pub mod preconfirmation;
 pub mod state;
