@@ -6,6 +6,7 @@ use crate::{
     engine::StoreSettings,
     journal::{Disk, Settings as JournalSettings},
     pool::PoolLimits,
+    preconfirmation::Signing,
     rpc::{MetricsText, RpcSettings},
     store::Store,
 };
@@ -52,6 +53,8 @@ pub struct NodeConfig {
     pub derivation: DriverSettings,
     /// Output roots on L1 to compare with what is derived.
     pub outputs: Option<OutputWatchSettings>,
+    /// What a sequencer signs preconfirmations and blocks with; without it they are served unsigned.
+    pub signing: Option<Signing>,
     /// Command for the shell, run once when the node halts, with the cause in `TRIBUTARY_HALT_CAUSE`.
     pub on_halt: Option<String>,
 }

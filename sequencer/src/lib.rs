@@ -16,6 +16,7 @@ pub mod l1_view;
 pub mod node;
 pub mod origin_selector;
 pub mod pool;
+pub mod preconfirmation;
 pub mod quarantine;
 pub mod rpc;
 pub mod sequencing;

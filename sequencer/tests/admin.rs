@@ -92,6 +92,7 @@ impl Machine {
                 ..DriverSettings::default()
             },
             outputs: None,
+            signing: None,
             on_halt: None,
         };
         let stop = CancellationToken::new();

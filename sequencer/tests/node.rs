@@ -67,6 +67,7 @@ impl Setup {
                 journal: tributary_sequencer::journal::Settings::default(),
                 derivation: DriverSettings::default(),
                 outputs: None,
+                signing: None,
                 on_halt: None,
             },
             l1,

@@ -7,120 +7,16 @@
 
 #[path = "support/chain.rs"]
 mod chain;
+#[path = "support/machine.rs"]
+mod machine;
 
-use alloy::primitives::{Address, B256};
-use chain::{SimulatedL1, World, transfer};
+use alloy::primitives::B256;
+use chain::{World, transfer};
 use futures::future::join_all;
+use machine::{Dice, Life, Machine, story};
 use op_alloy_consensus::OpTxEnvelope;
-use parking_lot::Mutex;
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::collections::BTreeMap;
 use tributary_protocol::block::L2BlockNumber;
-use tributary_sequencer::{
-    builder::{Builder, BuilderSettings, Step},
-    journal::{Journal, Settings, testing::MemoryDisk},
-    l1_view::L1View,
-    pool::{Pool, PoolLimits},
-    store::{ChainIdentity, MemoryStore, Store},
-};
-
-/// A small generator of our own, so that a seed means the same everywhere.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from((self.0 >> 33) % limit.max(1) as u64).unwrap()
-    }
-}
-
-/// What outlives a crash.
-struct Machine {
-    store: MemoryStore,
-    disk: MemoryDisk,
-    l1: Arc<SimulatedL1>,
-    /// The store of the life before.
-    opened: Mutex<Option<Weak<dyn Store>>>,
-}
-
-impl Drop for Life {
-    fn drop(&mut self) {
-        self.journal.close();
-    }
-}
-
-/// One life of the node.
-struct Life {
-    world: World,
-    pool: Pool,
-    journal: Journal,
-    builder: Builder,
-}
-
-impl Machine {
-    fn new() -> Self {
-        Self {
-            store: MemoryStore::default(),
-            disk: MemoryDisk::default(),
-            l1: Arc::new(SimulatedL1::new()),
-            opened: Mutex::default(),
-        }
-    }
-
-    /// The store as a new process opens it. A process that died writes no more, and neither may the engine of an earlier life.
-    fn store(&self) -> Arc<dyn Store> {
-        let mut opened = self.opened.lock();
-        while opened.as_ref().is_some_and(|store| store.strong_count() > 0) {
-            std::thread::yield_now();
-        }
-        let store: Arc<dyn Store> = Arc::new(self.store.clone());
-        *opened = Some(Arc::downgrade(&store));
-        store
-    }
-
-    async fn boot(&self) -> Life {
-        let mut world = World::on(self.store());
-        world.l1 = self.l1.clone();
-        world.view = L1View::new(world.config.clone(), self.l1.clone());
-        world.poll_l1().await;
-        world.clock.set(world.head().timestamp);
-        let identity = ChainIdentity {
-            chain_id: 901,
-            genesis_hash: world.genesis.hash,
-        };
-        let settings = Settings {
-            segment_bytes: 20_000,
-            segments_max: 3,
-            linger: Duration::ZERO,
-            free_bytes_min: 0,
-        };
-        let (journal, recovered) = Journal::open(Box::new(self.disk.clone()), identity, settings).unwrap();
-        let pool = Pool::new(world.chain().clone(), PoolLimits::default());
-        let interrupted = pool.keep_promises(journal.clone(), recovered).unwrap();
-        let builder = Builder::new(
-            world.engine.clone(),
-            world.view.clone(),
-            world.l1_config.clone(),
-            Arc::new(pool.clone()),
-            Arc::new(world.clock.clone()),
-            BuilderSettings { l1_confirmations: 0 },
-            world.stop.clone(),
-        )
-        .with_journal(journal.clone(), interrupted);
-        Life {
-            world,
-            pool,
-            journal,
-            builder,
-        }
-    }
-}
 
 /// What users were told.
 #[derive(Default)]
@@ -164,45 +60,6 @@ impl Life {
         self.look(promises);
         answers.iter().all(Result::is_ok)
     }
-
-    fn next_nonce(&self, sender: u8) -> u64 {
-        let address = chain::key(sender).address();
-        let pooled = self.pool.next_nonce(address).unwrap_or_default();
-        pooled.max(self.sealed_nonce(address))
-    }
-
-    fn sealed_nonce(&self, sender: Address) -> u64 {
-        let state = self.world.chain().state_at(self.world.head().number).unwrap();
-        state.account(sender).unwrap().map_or(0, |account| account.nonce)
-    }
-
-    /// Builds one block while `story` runs.
-    async fn build_while(&self, story: impl Future<Output = bool>) -> bool {
-        let timestamp = self.world.head().timestamp;
-        self.world.clock.set(timestamp);
-        let told = async {
-            let lives = story.await;
-            if lives {
-                self.world.clock.set(timestamp + 1);
-            } else {
-                self.world.stop.cancel();
-            }
-            lives
-        };
-        let (step, lives) = tokio::join!(self.builder.step(), told);
-        assert_eq!(matches!(step.unwrap(), Step::Built(_)), lives);
-        lives
-    }
-}
-
-fn story(story: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime
-        .block_on(async { tokio::time::timeout(Duration::from_secs(120), story).await })
-        .expect("a story ends");
 }
 
 /// Every promise, against the chain as it is in the end.

@@ -178,6 +178,11 @@ impl Devnet {
             l1::start_mining(&l1_rpc).await?;
         }
         Secret::create(&options.folder.join(settings_file::ADMIN_KEY_FILE))?;
+        // Also where a devnet from before it signed anything is started again.
+        keys::store(
+            &options.folder.join(settings_file::SIGNER_KEY_FILE),
+            &keys::dev_signer(UNSAFE_BLOCK_SIGNER),
+        )?;
         let urls = Urls::new(l1_rpc, &options.ports);
         settings_file::write(options, &urls, &network)?;
         Ok(Self {

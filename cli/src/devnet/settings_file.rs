@@ -19,6 +19,9 @@ const PROPOSER_KEY_FILE: &str = "keys/proposer";
 /// Where the key of the admin RPCs is, inside the devnet's folder.
 pub(super) const ADMIN_KEY_FILE: &str = "keys/admin-jwt";
 
+/// Where the key of the unsafe-block signer is, inside the devnet's folder.
+pub(super) const SIGNER_KEY_FILE: &str = "keys/unsafe-block-signer";
+
 /// Where the file is.
 pub(super) fn path(folder: &Path) -> PathBuf {
     folder.join("tributary.toml")
@@ -64,6 +67,7 @@ fn settings(options: &Options, urls: &Urls, network: &Network, proposer: Address
                 ("http-addr", address(options.ports.sequencer)),
                 ("data-dir", folder("sequencer")),
                 ("genesis", folder(GENESIS_FILE)),
+                ("signer-key-file", folder(SIGNER_KEY_FILE)),
                 ("admin-jwt-file", folder(ADMIN_KEY_FILE)),
                 ("admin-addr", address(options.ports.sequencer_admin)),
             ]),

@@ -265,6 +265,8 @@ impl Builder {
         if let Some(journal) = &self.journal {
             match built {
                 Ok(Step::Built(block)) => journal.sealed(block.number, block.hash),
+                // The next life goes on with it, as after a crash: what was said of it stays true.
+                _ if self.stopped.is_cancelled() => {}
                 _ => journal.abandoned(),
             }
         }

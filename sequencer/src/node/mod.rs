@@ -27,6 +27,7 @@ use crate::{
     journal::{Journal, JournalError},
     l1_view::L1View,
     pool::Pool,
+    preconfirmation::{Preconfirmations, Signing},
     rpc::{NodeStatus, Rpc, TransactionTarget},
     sequencing::{Sequencing, StateError},
     store::{ChainIdentity, StoreError},
@@ -204,6 +205,12 @@ impl Node {
             (None, Some(url)) => TransactionTarget::sequencer(url),
             (None, None) => TransactionTarget::Nowhere,
         };
+        let signing = config.signing.filter(|_| config.sequencing);
+        tell_of_signing(config.sequencing, signing.as_ref());
+        let preconfirmations = Preconfirmations::new(chain.clone(), signing, roles.work().clone());
+        if preconfirmations.signing().is_some() {
+            roles.preconfirm(preconfirmations.clone())?;
+        }
         let rpc = Rpc::new(
             chain.clone(),
             target,
@@ -211,7 +218,8 @@ impl Node {
             node_status(derivation.clone(), verified.clone()),
             parts.metrics_text,
             config.rpc,
-        );
+        )
+        .with_preconfirmations(preconfirmations);
         roles.serve(listener, rpc)?;
         if let Some(verifier) = verifier {
             roles.verify(verifier)?;
@@ -332,6 +340,23 @@ impl Node {
             Check::Failing(_) => Err(EngineError::Stopped.into()),
             _ => Ok(()),
         }
+    }
+}
+
+/// Whoever relies on signatures should learn from the log that there are none.
+fn tell_of_signing(sequencing: bool, signing: Option<&Signing>) {
+    match signing {
+        Some(signing) => tracing::info!(
+            target: "sequencer",
+            signer = %signing.address(),
+            epoch = signing.epoch(),
+            "signing preconfirmations and blocks"
+        ),
+        None if sequencing => tracing::warn!(
+            target: "sequencer",
+            "no --signer-key-file: preconfirmations and blocks are served unsigned"
+        ),
+        None => {}
     }
 }
 

@@ -7,6 +7,7 @@ use crate::{
     health::{Check, Health},
     journal::{Journal, JournalError},
     l1_view::L1View,
+    preconfirmation::Preconfirmations,
     rpc::{Rpc, serve},
     verifier::Verifier,
 };
@@ -103,6 +104,16 @@ impl Roles {
     pub(super) fn verify(&mut self, verifier: Verifier) -> Result<(), NodeError> {
         let stopped = self.work.clone();
         self.spawn_thread("verifier", move || Box::pin(verifier.run(stopped)))
+    }
+
+    /// Tells of what is built, signed, on a thread of its own: hashing and signing must not wait for whoever asks, nor they for it.
+    pub(super) fn preconfirm(&mut self, preconfirmations: Preconfirmations) -> Result<(), NodeError> {
+        self.spawn_thread("preconfirmations", move || {
+            Box::pin(async move {
+                preconfirmations.run().await;
+                Ok::<_, core::convert::Infallible>(())
+            })
+        })
     }
 
     /// Halts when the journal fails: what cannot be kept must not be promised.

@@ -12,7 +12,7 @@ use super::{
     dispatch::{Read, encode},
     error::Answer,
     eth::{blocks, call, estimate, fees, fill, logs, node, proof, send, state, transactions},
-    filters, optimism, rollup, simulate,
+    filters, optimism, rollup, signatures, simulate,
     subscriptions::{self, Subscriptions},
     tools, tracing, txpool,
 };
@@ -180,6 +180,8 @@ static METHODS: &[Method] = methods! {
     quick 1 "optimism_version" => optimism::version,
 
     read 2 "rollup_orderProof" => rollup::order_proof,
+    read 2 "rollup_preconfirmation" => signatures::preconfirmation,
+    read 20 "rollup_blockSignature" => signatures::block_signature,
 };
 
 /// The table by name.

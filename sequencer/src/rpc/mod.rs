@@ -29,6 +29,7 @@ mod optimism;
 mod rollup;
 mod server;
 mod settings;
+mod signatures;
 mod simulate;
 mod subscriptions;
 mod tools;
@@ -46,8 +47,9 @@ use self::{
     caller::Caller, feed::ChainFeed, filters::Filters, heavy::Heavy, meter::Meters, methods::Method,
     tracing::gate::TraceGate,
 };
-use crate::{engine::Chain, health::Health, pool::Pool};
+use crate::{engine::Chain, health::Health, pool::Pool, preconfirmation::Preconfirmations};
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 
 /// Everything the methods read from. Cheap to clone.
 #[derive(Clone)]
@@ -64,6 +66,7 @@ struct Shared {
     settings: RpcSettings,
     filters: Filters,
     feed: ChainFeed,
+    preconfirmations: Preconfirmations,
     meters: Arc<Meters>,
     /// Calls, estimates, log scans and proofs: they slow each other down and not the rest of the node.
     heavy: Heavy,
@@ -92,6 +95,7 @@ impl Rpc {
     ) -> Self {
         Self {
             shared: Arc::new(Shared {
+                preconfirmations: Preconfirmations::new(chain.clone(), None, CancellationToken::new()),
                 chain,
                 target,
                 health,
@@ -105,6 +109,14 @@ impl Rpc {
                 settings,
             }),
         }
+    }
+
+    /// Tells of these preconfirmations instead of unsigned ones of its own. Called before anything is served.
+    #[must_use]
+    pub fn with_preconfirmations(mut self, preconfirmations: Preconfirmations) -> Self {
+        let shared = Arc::get_mut(&mut self.shared).expect("nothing is served yet, so nobody else holds it");
+        shared.preconfirmations = preconfirmations;
+        self
     }
 
     /// Carries out the body of one request, as [`serve`] does with a POST but without limits on the caller; `None` when nothing in it

@@ -11,6 +11,7 @@ mod chain;
 mod contracts;
 mod logs;
 mod otterscan;
+mod preconfirmations;
 mod reorg;
 mod rollup;
 #[path = "../support/server.rs"]

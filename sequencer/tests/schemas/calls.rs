@@ -180,6 +180,7 @@ fn filters(facts: &Facts) -> Vec<Row> {
         ("eth_newFilter", json!([{"address": facts.contract}])),
         ("eth_newBlockFilter", json!([])),
         ("eth_newPendingTransactionFilter", json!([])),
+        ("eth_subscribe", json!(["newFlashblocks"])),
         ("eth_subscribe", json!(["newHeads"])),
         ("eth_subscribe", json!(["logs", {"address": facts.contract}])),
         ("eth_subscribe", json!(["newPendingTransactions", true])),
@@ -226,5 +227,12 @@ fn rollup(facts: &Facts) -> Vec<Row> {
         ("optimism_safeHeadAtL1Block", json!(["0x23"])),
         ("optimism_version", json!([])),
         ("rollup_orderProof", json!([facts.included[0]])),
+        ("rollup_preconfirmation", json!([facts.included[1]])),
+        ("rollup_preconfirmation", json!([facts.included[0]])),
+        ("rollup_preconfirmation", json!([facts.zero_hash])),
+        ("rollup_blockSignature", json!(["latest"])),
+        ("rollup_blockSignature", json!([facts.block_hash])),
+        ("rollup_blockSignature", json!(["0x0"])),
+        ("rollup_blockSignature", json!(["0xffffff"])),
     ]
 }

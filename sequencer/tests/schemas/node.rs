@@ -31,6 +31,7 @@ use tributary_sequencer::{
     engine::StoreSettings,
     node::Node,
     pool::PoolLimits,
+    preconfirmation::Signing,
     rpc::RpcSettings,
     store::MemoryStore,
 };
@@ -107,6 +108,7 @@ impl RunningNode {
                 ..DriverSettings::default()
             },
             outputs: None,
+            signing: Signing::new(&key(200).to_bytes(), 1),
             on_halt: None,
         };
         let parts = NodeParts {

@@ -12,6 +12,7 @@ use tributary_sequencer::{
     builder::{Builder, BuilderSettings, Step},
     health::{Check, Health},
     pool::{Pool, PoolLimits},
+    preconfirmation::{Preconfirmations, Signing},
     rpc::{NodeStatus, Rpc, RpcSettings, TransactionTarget, serve},
 };
 
@@ -44,18 +45,27 @@ impl Drop for Server {
 
 impl Server {
     pub(crate) async fn sequencer() -> Self {
-        Self::start(None, |_| {}).await
+        Self::start(None, |_| {}, None).await
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut RpcSettings)) -> Self {
-        Self::start(None, change).await
+        Self::start(None, change, None).await
     }
 
     pub(crate) async fn follower(target: TransactionTarget) -> Self {
-        Self::start(Some(target), |_| {}).await
+        Self::start(Some(target), |_| {}, None).await
     }
 
-    async fn start(target: Option<TransactionTarget>, change: impl FnOnce(&mut RpcSettings)) -> Self {
+    /// A sequencer that signs.
+    pub(crate) async fn signing(signing: Signing) -> Self {
+        Self::start(None, |_| {}, Some(signing)).await
+    }
+
+    async fn start(
+        target: Option<TransactionTarget>,
+        change: impl FnOnce(&mut RpcSettings),
+        signing: Option<Signing>,
+    ) -> Self {
         let world = World::new();
         world.poll_l1().await;
         let pool = Pool::new(world.chain().clone(), PoolLimits::default());
@@ -70,6 +80,12 @@ impl Server {
             Arc::new(|| "up 1\n".into()),
             settings,
         );
+        let feed = Preconfirmations::new(world.chain().clone(), signing, CancellationToken::new());
+        if feed.signing().is_some() {
+            let feed = feed.clone();
+            tokio::spawn(async move { feed.run().await });
+        }
+        let rpc = rpc.with_preconfirmations(feed);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();

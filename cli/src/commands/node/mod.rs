@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     admin::{server, token::Secret},
+    keys,
     network::genesis_for,
     telemetry,
 };
@@ -33,6 +34,7 @@ use tributary_sequencer::{
     journal::{Disk, Folder, Settings as JournalSettings},
     node::Node,
     pool::PoolLimits,
+    preconfirmation::{Signing, raise_epoch},
     store::FjallStore,
 };
 
@@ -106,6 +108,13 @@ pub(crate) struct SequencerArgs {
     /// Transactions waiting in the pool.
     #[arg(long, env = "TRIBUTARY_POOL_TRANSACTIONS_MAX", default_value_t = PoolLimits::default().transactions_max)]
     pub(crate) pool_transactions_max: usize,
+    /// File with the private key of the unsafe-block signer that SystemConfig on L1 names (64 hex digits, mode 600). Without it
+    /// preconfirmations and blocks are served unsigned.
+    #[arg(long, env = "TRIBUTARY_SIGNER_KEY_FILE", value_name = "FILE")]
+    pub(crate) signer_key_file: Option<PathBuf>,
+    /// Epoch to sign in, higher than that of whoever signed before. Kept in the data folder; it never goes down. 1 if never given.
+    #[arg(long, env = "TRIBUTARY_SIGNER_EPOCH", requires = "signer_key_file")]
+    pub(crate) signer_epoch: Option<u64>,
     /// File with the key of the admin RPC (64 hex digits, mode 600; `openssl rand -hex 32`). Without it there is no admin RPC, and the
     /// batcher cannot slow the sequencer down.
     #[arg(long, env = "TRIBUTARY_ADMIN_JWT_FILE", value_name = "FILE")]
@@ -155,6 +164,7 @@ pub(crate) async fn run_sequencer(args: SequencerArgs) -> eyre::Result<()> {
             builder,
             pool,
             admin: args.admin_jwt_file.map(|file| (file, args.admin_addr)),
+            signer: args.signer_key_file.map(|file| (file, args.signer_epoch)),
         },
     )
     .await
@@ -173,6 +183,7 @@ pub(crate) async fn run_follower(args: FollowerArgs) -> eyre::Result<()> {
             builder,
             pool,
             admin: args.admin_jwt_file.map(|file| (file, args.admin_addr)),
+            signer: None,
         },
     )
     .await
@@ -186,6 +197,8 @@ struct Kind {
     pool: PoolLimits,
     /// Key file and address of the admin RPC, if there is to be one.
     admin: Option<(PathBuf, SocketAddr)>,
+    /// Key file and epoch of the unsafe-block signer, if it is to sign.
+    signer: Option<(PathBuf, Option<u64>)>,
 }
 
 async fn run(args: NodeArgs, kind: Kind) -> eyre::Result<()> {
@@ -199,6 +212,8 @@ async fn run(args: NodeArgs, kind: Kind) -> eyre::Result<()> {
     let l1_url = l1_url.with_context(|| format!("--l1-rpc `{}` is not a URL", args.chain.l1_rpc))?;
     let da = super::da::client(&args.da_url).context("--da-url")?;
     let blobs = args.l1_beacon.as_deref().map(blob_source).transpose()?;
+    let signer = kind.signer.as_ref();
+    let signing = signer.map(|(file, epoch)| signing(file, *epoch, &args.data_dir, rollup.l1_chain_id));
     let config = NodeConfig {
         rollup,
         genesis,
@@ -226,6 +241,7 @@ async fn run(args: NodeArgs, kind: Kind) -> eyre::Result<()> {
             factory,
             proposer: args.proposer_address,
         }),
+        signing: signing.transpose()?,
         on_halt: args.on_halt,
     };
     let store = FjallStore::open(&config.store_folder())?;
@@ -249,6 +265,13 @@ async fn run(args: NodeArgs, kind: Kind) -> eyre::Result<()> {
     }
     node.join().await?;
     Ok(())
+}
+
+/// The unsafe-block signer's key, and the epoch it signs in from now on.
+fn signing(file: &Path, epoch: Option<u64>, data_dir: &Path, l1_chain_id: u64) -> eyre::Result<Signing> {
+    let key = keys::load(file, "signer-key-file", l1_chain_id)?;
+    let epoch = raise_epoch(data_dir, epoch)?;
+    Ok(Signing::new(&key.to_bytes(), epoch).expect("a key that was loaded is one"))
 }
 
 fn open_journal(folder: &Path) -> eyre::Result<Box<dyn Disk>> {

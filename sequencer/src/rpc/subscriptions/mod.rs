@@ -7,6 +7,7 @@
 //! runs once the client has the answer with its id. It ends with the connection, or when it is unsubscribed.
 
 mod logs;
+mod new_flashblocks;
 mod new_heads;
 mod new_pending_transactions;
 mod syncing;
@@ -38,6 +39,7 @@ type Start = fn(&Rpc, Args, Subscriber) -> Result<Task, RpcError>;
 /// The kinds of subscriptions, by the name clients ask for.
 fn kind(name: &str) -> Option<Start> {
     Some(match name {
+        "newFlashblocks" => new_flashblocks::start,
         "newHeads" => new_heads::start,
         "logs" => logs::start,
         "newPendingTransactions" => new_pending_transactions::start,
