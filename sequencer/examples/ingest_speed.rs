@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 #[path = "../tests/support/chain.rs"]
-#[allow(clippy::unwrap_used, reason = "shared with tests, where a panic is a failure")]
+#[expect(clippy::unwrap_used, reason = "shared with tests, where a panic is a failure")]
 mod chain;
 
 use alloy::primitives::Bytes;

@@ -66,8 +66,8 @@ pub struct Verifier {
     quarantine: Quarantine,
 }
 
-/// Of blocks with more transactions than this the roots are computed again for one in [`ROOTS_EVERY`] only. They cost as much as executing
-/// does, and follow from what is compared for every block.
+/// Of blocks with more transactions than this the roots are computed again for one in [`ROOTS_EVERY`] only. They cost more instructions than
+/// executing plain transfers does, and follow from what is compared for every block.
 const TRANSACTIONS_WITH_ROOTS_MAX: usize = 256;
 
 /// See [`TRANSACTIONS_WITH_ROOTS_MAX`].

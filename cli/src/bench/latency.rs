@@ -18,7 +18,6 @@ use super::{
     sample,
     target::{self, Target},
 };
-use crate::devnet::L2_CHAIN_ID;
 use eyre::{OptionExt, ensure};
 use memchr::memmem;
 use serde::Serialize;
@@ -142,7 +141,7 @@ impl Journal {
         })
     }
 
-    #[allow(
+    #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "a counter is a whole number far below 2^53"
@@ -161,21 +160,18 @@ impl Journal {
 pub(crate) async fn run(plan: &Plan, tell: &dyn Fn(&str)) -> eyre::Result<Report> {
     let percents = percents(&plan.more_percent);
     let load_average = sample::begin(tell, about(plan, percents.len()));
-    let load_plan = |transactions| LoadPlan {
-        chain_id: L2_CHAIN_ID,
-        transactions,
-        senders: 10_000,
-        recipients: 100_000,
-        seed: plan.seed,
-    };
-    let saturation = match plan.saturation {
-        Some(given) => given,
-        None => e2e::saturation(&load_plan(plan.transactions).sign(), SATURATION_CONNECTIONS, tell).await?,
-    };
+    let load_plan = |transactions| LoadPlan::usual(transactions, plan.seed);
+    let saturation = e2e::saturation(
+        plan.saturation,
+        load_plan(plan.transactions),
+        SATURATION_CONNECTIONS,
+        tell,
+    )
+    .await?;
     let rate = |percent: u8| saturation * f64::from(percent) / 100.0;
     let counts = percents
         .iter()
-        .map(|percent| part_of(rate(*percent), plan.seconds));
+        .map(|percent| sample::count_in(rate(*percent), plan.seconds));
     let counts: Vec<usize> = counts.collect();
     tell("signing");
     let load = load_plan(UNLOADED_REQUESTS + counts.iter().sum::<usize>()).sign();
@@ -253,15 +249,6 @@ fn targets(unloaded: &Phase, half: &Phase) -> Vec<Target> {
         Target::at_most("p50 at 50 % (ms)", half.p50_ms, HALF_P50_MS),
         Target::at_most("p99 at 50 % (ms)", half.p99_ms, HALF_P99_MS),
     ]
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a rate times some seconds"
-)]
-fn part_of(per_second: f64, seconds: u64) -> usize {
-    (per_second * seconds as f64).ceil() as usize
 }
 
 /// A node under measurement.

@@ -15,7 +15,6 @@ use super::{
     target::{self, Target},
 };
 use crate::devnet::{
-    L2_CHAIN_ID,
     ports::{Ports, loopback},
     processes::Process,
 };
@@ -89,21 +88,12 @@ pub(crate) struct Writer {
 pub(crate) async fn run(plan: &Plan, tell: &dyn Fn(&str)) -> eyre::Result<Report> {
     let saturating = plan.saturation.map_or(plan.transactions as u64 / 3_000, |_| 0);
     let load_average = sample::begin(tell, Duration::from_secs(20 + saturating + plan.seconds * 4));
-    let load_plan = |transactions| LoadPlan {
-        chain_id: L2_CHAIN_ID,
-        transactions,
-        senders: 10_000,
-        recipients: 100_000,
-        seed: plan.seed,
-    };
-    let saturation = match plan.saturation {
-        Some(given) => given,
-        None => e2e::saturation(&load_plan(plan.transactions).sign(), WRITERS, tell).await?,
-    };
+    let load_plan = |transactions| LoadPlan::usual(transactions, plan.seed);
+    let saturation = e2e::saturation(plan.saturation, load_plan(plan.transactions), WRITERS, tell).await?;
     let bare = bare_rate(plan.seconds).await?;
     tell(&format!("bare axum: {bare:.0} requests/s"));
     let rate = saturation / 2.0;
-    let load = load_plan(count(rate, plan.seconds) * 2).sign();
+    let load = load_plan(sample::count_in(rate, plan.seconds) * 2).sign();
     let genesis = Genesis::unlimited(load.transfers.len());
     let folder = tempfile::Builder::new().prefix("tributary-bench-").tempdir()?;
     let running = Running::start(Side::Ours, &genesis, &load.senders, folder.path(), &[]).await?;
@@ -132,15 +122,6 @@ pub(crate) async fn run(plan: &Plan, tell: &dyn Fn(&str)) -> eyre::Result<Report
         genesis,
         load_average,
     })
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a rate times some seconds"
-)]
-fn count(per_second: f64, seconds: u64) -> usize {
-    (per_second * seconds as f64).ceil() as usize
 }
 
 /// The writer alone, then beside readers.

@@ -50,6 +50,16 @@ impl Clock {
     }
 }
 
+/// How many times something happens in `seconds` at an even rate; at least once.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a rate of some thousands times some minutes"
+)]
+pub(crate) fn count_in(per_second: f64, seconds: u64) -> usize {
+    ((per_second * seconds as f64).ceil() as usize).max(1)
+}
+
 /// Measures several times what `measured` takes; after `budget` no further run begins.
 ///
 /// # Errors

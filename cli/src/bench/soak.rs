@@ -16,7 +16,6 @@ use super::{
     sample,
     target::{self, Target},
 };
-use crate::devnet::L2_CHAIN_ID;
 use alloy::primitives::U64;
 use eyre::{OptionExt, ensure};
 use memchr::memmem;
@@ -82,19 +81,10 @@ pub(crate) async fn run(plan: &Plan, tell: &dyn Fn(&str)) -> eyre::Result<Report
     let saturating = plan.saturation.map_or(plan.transactions as u64 / 3_000, |_| 0);
     let about = plan.minutes * ROW_SECS * 5 / 4 + saturating + 10;
     let load_average = sample::begin(tell, Duration::from_secs(about));
-    let load_plan = |transactions| LoadPlan {
-        chain_id: L2_CHAIN_ID,
-        transactions,
-        senders: 10_000,
-        recipients: 100_000,
-        seed: plan.seed,
-    };
-    let saturation = match plan.saturation {
-        Some(given) => given,
-        None => e2e::saturation(&load_plan(plan.transactions).sign(), WRITERS, tell).await?,
-    };
+    let load_plan = |transactions| LoadPlan::usual(transactions, plan.seed);
+    let saturation = e2e::saturation(plan.saturation, load_plan(plan.transactions), WRITERS, tell).await?;
     let offered_per_second = saturation * PART;
-    let per_row = row(offered_per_second);
+    let per_row = sample::count_in(offered_per_second, ROW_SECS);
     tell(&format!(
         "signing {} transfers",
         per_row * usize::try_from(plan.minutes)?
@@ -142,15 +132,6 @@ pub(crate) async fn run(plan: &Plan, tell: &dyn Fn(&str)) -> eyre::Result<Report
         genesis,
         load_average,
     })
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a rate times a minute"
-)]
-fn row(per_second: f64) -> usize {
-    ((per_second * ROW_SECS as f64) as usize).max(1)
 }
 
 fn minute(running: &Running, requests: &Requests, per_second: f64, folder: &Path) -> eyre::Result<Minute> {

@@ -64,6 +64,12 @@ pub(crate) struct RpcArgs {
     /// Of those, how many may wait; more are told to come again.
     #[arg(long, env = "TRIBUTARY_RPC_HEAVY_WAITING_MAX", default_value_t = defaults().heavy_waiting_max)]
     rpc_heavy_waiting_max: usize,
+    /// Traces and simulations at the same time.
+    #[arg(long, env = "TRIBUTARY_RPC_TRACES_RUNNING_MAX", default_value_t = defaults().traces_running_max)]
+    rpc_traces_running_max: usize,
+    /// Of those, how many may wait; more are told to come again.
+    #[arg(long, env = "TRIBUTARY_RPC_TRACES_WAITING_MAX", default_value_t = defaults().traces_waiting_max)]
+    rpc_traces_waiting_max: usize,
     /// Open connections.
     #[arg(long, env = "TRIBUTARY_RPC_CONNECTIONS_MAX", default_value_t = defaults().connections_max)]
     rpc_connections_max: usize,
@@ -126,6 +132,8 @@ impl RpcArgs {
             filters_max: self.rpc_filters_max,
             heavy_max: self.rpc_heavy_max,
             heavy_waiting_max: self.rpc_heavy_waiting_max,
+            traces_running_max: self.rpc_traces_running_max,
+            traces_waiting_max: self.rpc_traces_waiting_max,
             connections_max: self.rpc_connections_max,
             connections_per_ip_max: self.rpc_connections_per_ip_max,
             ws_connections_max: self.rpc_ws_connections_max,

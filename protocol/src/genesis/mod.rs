@@ -21,7 +21,7 @@ use crate::{
     config::{ChainOpConfig, RollupConfig},
     execute::{FeeParameters, FeeParametersError},
     state::{
-        Account, StateChanges, TrieReader,
+        Account, NoNodes, StateChanges,
         memory::MemoryState,
         trie::{StateTrie, TrieError, TrieUpdate},
     },
@@ -36,8 +36,7 @@ use alloy_consensus::{BlockBody, Header, Sealed};
 use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
-use alloy_trie::{EMPTY_ROOT_HASH, KECCAK_EMPTY, Nibbles};
-use core::convert::Infallible;
+use alloy_trie::{EMPTY_ROOT_HASH, KECCAK_EMPTY};
 use op_alloy_consensus::L2_TO_L1_MESSAGE_PASSER_ADDRESS;
 use revm::bytecode::Bytecode;
 
@@ -241,7 +240,7 @@ impl Genesis {
     pub fn seal(&self) -> GenesisBlock {
         let changes = state(&self.json.alloc);
         let trie = StateTrie::default()
-            .update(&EmptyTrie, &changes)
+            .update(&NoNodes, &changes)
             .unwrap_or_else(|error: TrieError| unreachable!("nothing is read: {error}"));
         let message_passer = trie.storage_roots.get(&L2_TO_L1_MESSAGE_PASSER_ADDRESS);
         let header = Header {
@@ -341,7 +340,7 @@ impl GenesisBlock {
     #[must_use]
     pub fn memory_state(&self) -> MemoryState {
         let mut state = MemoryState::default();
-        let trie = self.trie.changes(&EmptyTrie);
+        let trie = self.trie.changes(&NoNodes);
         state.apply_changes(&self.changes, &trie.expect("nothing is read"));
         state.insert_block_hash(self.header.number, self.hash);
         state
@@ -414,15 +413,4 @@ fn state(alloc: &BTreeMap<Address, GenesisAccount>) -> StateChanges {
         }
     }
     changes
-}
-
-/// There is nothing before block 0.
-struct EmptyTrie;
-
-impl TrieReader for EmptyTrie {
-    type Error = Infallible;
-
-    fn trie_node(&self, _: Option<B256>, _: &Nibbles, _: B256) -> Result<Option<Bytes>, Infallible> {
-        Ok(None)
-    }
 }

@@ -36,6 +36,18 @@ pub trait TrieReader {
     }
 }
 
+/// No node at all: for tries that are in memory as a whole, or empty.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoNodes;
+
+impl TrieReader for NoNodes {
+    type Error = core::convert::Infallible;
+
+    fn trie_node(&self, _: Option<B256>, _: &Nibbles, _: B256) -> Result<Option<Bytes>, Self::Error> {
+        Ok(None)
+    }
+}
+
 /// An account as execution sees it; its storage root lives in the trie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Account {

@@ -8,9 +8,11 @@ use std::sync::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The room.
+/// The room for one kind of work.
 #[derive(Debug)]
 pub(super) struct Heavy {
+    /// Flag of the limit that is met when too many wait.
+    waiting_flag: &'static str,
     running: Arc<Semaphore>,
     waiting: AtomicUsize,
     waiting_max: usize,
@@ -26,9 +28,10 @@ impl Drop for Waiting<'_> {
 }
 
 impl Heavy {
-    pub(super) fn new(running_max: usize, waiting_max: usize) -> Self {
+    pub(super) fn new(waiting_flag: &'static str, running_max: usize, waiting_max: usize) -> Self {
         Self {
-            running: Arc::new(Semaphore::new(running_max.max(1))),
+            waiting_flag,
+            running: Arc::new(Semaphore::new(running_max)),
             waiting: AtomicUsize::new(0),
             waiting_max,
         }
@@ -42,7 +45,7 @@ impl Heavy {
         let waiting = Waiting(&self.waiting);
         if self.waiting.fetch_add(1, Ordering::Relaxed) >= self.waiting_max {
             let message = format!("{} requests of this kind already wait", self.waiting_max);
-            return Err(RpcError::limit("rpc-heavy-waiting-max", message));
+            return Err(RpcError::limit(self.waiting_flag, message));
         }
         let permit = self.running.clone().acquire_owned().await;
         drop(waiting);
@@ -56,7 +59,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_would_wait_too_long_is_refused_and_who_leaves_makes_room() {
-        let heavy = Heavy::new(1, 1);
+        let heavy = Heavy::new("rpc-heavy-waiting-max", 1, 1);
         let running = heavy.enter().await.unwrap();
         let mut waits = Box::pin(heavy.enter());
         assert!(futures::poll!(&mut waits).is_pending());

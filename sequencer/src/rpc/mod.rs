@@ -43,10 +43,7 @@ pub use self::{
     settings::{MetricsText, NodeStatus, RpcSettings, TransactionTarget},
 };
 
-use self::{
-    caller::Caller, feed::ChainFeed, filters::Filters, heavy::Heavy, meter::Meters, methods::Method,
-    tracing::gate::TraceGate,
-};
+use self::{caller::Caller, feed::ChainFeed, filters::Filters, heavy::Heavy, meter::Meters, methods::Method};
 use crate::{engine::Chain, health::Health, pool::Pool, preconfirmation::Preconfirmations};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -70,7 +67,7 @@ struct Shared {
     meters: Arc<Meters>,
     /// Calls, estimates, log scans and proofs: they slow each other down and not the rest of the node.
     heavy: Heavy,
-    traces: TraceGate,
+    traces: Heavy,
 }
 
 impl core::fmt::Debug for Rpc {
@@ -101,11 +98,19 @@ impl Rpc {
                 health,
                 status,
                 metrics_text,
-                traces: TraceGate::new(&settings),
+                traces: Heavy::new(
+                    "rpc-traces-waiting-max",
+                    settings.traces_running_max,
+                    settings.traces_waiting_max,
+                ),
                 filters: Filters::new(settings.filters_max),
                 feed: ChainFeed::default(),
                 meters: Meters::new(&settings),
-                heavy: Heavy::new(settings.heavy_max, settings.heavy_waiting_max),
+                heavy: Heavy::new(
+                    "rpc-heavy-waiting-max",
+                    settings.heavy_max,
+                    settings.heavy_waiting_max,
+                ),
                 settings,
             }),
         }

@@ -22,7 +22,7 @@ use std::{
 use tributary_protocol::{
     block::L2BlockNumber,
     state::{
-        Account, StateChanges, TrieReader,
+        Account, StateChanges,
         trie::{NodeChange, StateTrie},
     },
 };
@@ -263,21 +263,4 @@ fn bounded(trie: &StateTrie) -> StateTrie {
     let depths = (1..64).rev().map(|depth| trie.trimmed(depth));
     let mut depths = depths.skip_while(|trimmed| trimmed.nodes_in_memory() > NODES_IN_MEMORY_MAX / 2);
     depths.next().unwrap_or_else(|| StateTrie::at(trie.root()))
-}
-
-/// A reader that has nothing, for tries that are in memory as a whole.
-#[derive(Debug)]
-pub(super) struct NoNodes;
-
-impl TrieReader for NoNodes {
-    type Error = StoreError;
-
-    fn trie_node(
-        &self,
-        _: Option<alloy::primitives::B256>,
-        _: &alloy_trie::Nibbles,
-        _: alloy::primitives::B256,
-    ) -> Result<Option<alloy::primitives::Bytes>, StoreError> {
-        Ok(None)
-    }
 }

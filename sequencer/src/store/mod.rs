@@ -25,6 +25,7 @@ mod flush;
 mod layer;
 mod log_index;
 mod memory;
+mod opening;
 pub mod reader;
 pub mod view;
 pub mod writer;
@@ -34,9 +35,10 @@ pub use self::{
     layer::{BlockChanges, Change},
     log_index::LogQuery,
     memory::MemoryStore,
+    opening::ChainIdentity,
     reader::{ChainReader, Heads, SafeDerivation, StoredBlock},
     view::StateView,
-    writer::{ChainIdentity, ChainWriter, StoreSettings},
+    writer::{ChainWriter, StoreSettings},
 };
 
 use alloy::primitives::{B256, Bytes};

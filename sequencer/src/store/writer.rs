@@ -3,17 +3,15 @@
 //! Every function writes one batch and leaves the heads in memory equal to those on disk; on error the writer must be dropped.
 
 use super::{
-    BlockChanges, ChainReader, Durability, Heads, SCHEMA_VERSION, Snapshot, StateView, Store, StoreError,
-    Table, WriteBatch,
+    BlockChanges, ChainReader, Durability, Heads, Snapshot, StateView, Store, StoreError, Table, WriteBatch,
     base::Base,
     batch::{delete_block, put_block, put_changes},
-    cache::StateCache,
-    codec::{self, DecodeError, meta},
-    flush::{self, NoNodes},
+    codec::{self, meta},
+    flush,
     layer::Layer,
-    reader::{decode_heads, encode_heads, optional, required},
+    reader::{encode_heads, optional},
 };
-use alloy::primitives::{Address, B256};
+use alloy::primitives::B256;
 use std::sync::Arc;
 use tributary_protocol::{
     block::{L1BlockId, L2BlockNumber, L2BlockRef},
@@ -28,21 +26,6 @@ const PRUNED_PER_BLOCK_MAX: u64 = 4;
 /// Safe-derivation entries that moving the safe head back may delete in one batch. One entry per L1 block that moved the safe
 /// head, so this covers any reorg L1 can have before finality many times over; more remain for the next call.
 const STALE_DERIVATIONS_MAX: usize = 100_000;
-
-/// What a data folder belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChainIdentity {
-    /// L2 chain id.
-    pub chain_id: u64,
-    /// Hash of L2 block 0.
-    pub genesis_hash: B256,
-}
-
-impl core::fmt::Display for ChainIdentity {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "chain id {} with genesis {}", self.chain_id, self.genesis_hash)
-    }
-}
 
 /// What the operator chooses about the store.
 #[derive(Clone, Copy, Debug)]
@@ -72,13 +55,13 @@ const UNFLUSHED_MAX: usize = 200_000;
 
 /// Sole owner of writes to the chain.
 pub struct ChainWriter {
-    store: Arc<dyn Store>,
-    settings: StoreSettings,
-    heads: Heads,
-    history_from: L2BlockNumber,
-    base: Arc<Base>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) settings: StoreSettings,
+    pub(super) heads: Heads,
+    pub(super) history_from: L2BlockNumber,
+    pub(super) base: Arc<Base>,
     /// Of every block above the base.
-    layers: Vec<Arc<Layer>>,
+    pub(super) layers: Vec<Arc<Layer>>,
 }
 
 impl core::fmt::Debug for ChainWriter {
@@ -90,89 +73,8 @@ impl core::fmt::Debug for ChainWriter {
 }
 
 impl ChainWriter {
-    /// Opens the chain in `store`, or starts it with `genesis` if the store is empty. State that was not flushed is worked out again
-    /// from what the blocks changed.
-    ///
-    /// # Errors
-    /// When the store holds another chain or layout, or does not hold together.
-    pub fn open(
-        store: Arc<dyn Store>,
-        chain_id: u64,
-        genesis: &BlockOutcome,
-        genesis_ref: L2BlockRef,
-        settings: StoreSettings,
-    ) -> Result<Self, StoreError> {
-        let identity = ChainIdentity {
-            chain_id,
-            genesis_hash: genesis.hash,
-        };
-        let snapshot = store.snapshot();
-        match optional(&*snapshot, Table::Meta, meta::IDENTITY, decode_identity)? {
-            Some((found, _)) if found != SCHEMA_VERSION => {
-                return Err(StoreError::Schema {
-                    expected: SCHEMA_VERSION,
-                    found,
-                });
-            }
-            Some((_, found)) if found != identity => {
-                return Err(StoreError::OtherChain {
-                    expected: identity,
-                    found,
-                });
-            }
-            Some(_) => {}
-            None => write_genesis(&*store, identity, genesis, genesis_ref)?,
-        }
-        let snapshot = store.snapshot();
-        let heads = required(&*snapshot, Table::Meta, meta::HEADS, decode_heads)?;
-        check_order(&heads)?;
-        let history_from = required(&*snapshot, Table::Meta, meta::HISTORY_FROM, codec::decode_number)?;
-        let flushed = required(&*snapshot, Table::Meta, meta::FLUSHED, codec::decode_number)?;
-        let base = Arc::new(Base {
-            number: flushed,
-            trie: StateTrie::at(state_root(&*snapshot, flushed)?),
-            cache: Arc::new(StateCache::new(settings.cache_bytes, flushed)),
-            snapshot,
-        });
-        let mut writer = Self {
-            store,
-            settings,
-            heads,
-            history_from,
-            base,
-            layers: Vec::new(),
-        };
-        writer.check()?;
-        writer.replay()?;
-        Ok(writer)
-    }
-
-    /// Brings what was committed and not flushed back into memory.
-    fn replay(&mut self) -> Result<(), StoreError> {
-        let snapshot = self.base.snapshot.clone();
-        for number in self.base.number.0 + 1..=self.heads.unsafe_head.number.0 {
-            let key = codec::number_key(L2BlockNumber(number));
-            let reference = required(&*snapshot, Table::Blocks, &key, codec::decode_block_reference)?;
-            let changes = required(&*snapshot, Table::Changes, &key, codec::decode_changes)?;
-            let trie = self.trie();
-            let trie = trie
-                .update(&self.base.nodes_at(self.base.number)?, &changes.forward())?
-                .after;
-            let expected = state_root(&*snapshot, reference.number)?;
-            if trie.root() != expected {
-                return Err(StoreError::StateRoot {
-                    number: reference.number,
-                    expected,
-                    found: trie.root(),
-                });
-            }
-            self.layers.push(Layer::new(reference, changes, trie));
-        }
-        Ok(())
-    }
-
     /// The tries at the unsafe head.
-    fn trie(&self) -> StateTrie {
+    pub(super) fn trie(&self) -> StateTrie {
         let newest = self.layers.last();
         newest.map_or(&self.base.trie, |layer| &layer.trie).clone()
     }
@@ -402,32 +304,9 @@ impl ChainWriter {
         }
         Ok(oldest)
     }
-
-    /// What a damaged folder would fail: the blocks the heads name, and the root of the state on disk.
-    fn check(&self) -> Result<(), StoreError> {
-        let snapshot = &*self.base.snapshot;
-        for head in [
-            self.heads.unsafe_head,
-            self.heads.safe_head,
-            self.heads.finalized_head,
-        ] {
-            let canonical = canonical_hash(snapshot, head.number)?;
-            if canonical != Some(head.hash) {
-                return Err(StoreError::NotCanonical {
-                    number: head.number,
-                    hash: head.hash,
-                    canonical: canonical.unwrap_or_default(),
-                });
-            }
-        }
-        let nodes = self.base.nodes_at(self.base.number)?;
-        // Reads the root node and checks it against the header's.
-        self.base.trie.account_proof(&nodes, Address::ZERO)?;
-        Ok(())
-    }
 }
 
-fn check_order(heads: &Heads) -> Result<(), StoreError> {
+pub(super) fn check_order(heads: &Heads) -> Result<(), StoreError> {
     let (finalized, safe, unsafe_head) = (
         heads.finalized_head.number,
         heads.safe_head.number,
@@ -443,42 +322,13 @@ fn check_order(heads: &Heads) -> Result<(), StoreError> {
     })
 }
 
-fn canonical_hash(snapshot: &dyn Snapshot, number: L2BlockNumber) -> Result<Option<B256>, StoreError> {
+pub(super) fn canonical_hash(
+    snapshot: &dyn Snapshot,
+    number: L2BlockNumber,
+) -> Result<Option<B256>, StoreError> {
     let key = codec::number_key(number);
     let reference = optional(snapshot, Table::Blocks, &key, codec::decode_block_reference)?;
     Ok(reference.map(|reference| reference.hash))
-}
-
-fn write_genesis(
-    store: &dyn Store,
-    identity: ChainIdentity,
-    genesis: &BlockOutcome,
-    reference: L2BlockRef,
-) -> Result<(), StoreError> {
-    let mut batch = WriteBatch::default();
-    batch.put(Table::Meta, meta::IDENTITY, encode_identity(identity));
-    put_block(&mut batch, genesis, &reference);
-    let nodes = genesis.trie.after.node_changes(&StateTrie::default(), &NoNodes)?;
-    flush::put_genesis(&mut batch, reference.number, &genesis.changes, nodes);
-    let heads = Heads {
-        unsafe_head: reference,
-        safe_head: reference,
-        finalized_head: reference,
-    };
-    batch.put(Table::Meta, meta::HEADS, encode_heads(&heads));
-    batch.put(
-        Table::Meta,
-        meta::HISTORY_FROM,
-        codec::number_key(reference.number),
-    );
-    store.write(batch, Durability::Synced)
-}
-
-/// State root in the header of block `number`.
-fn state_root(snapshot: &dyn Snapshot, number: L2BlockNumber) -> Result<B256, StoreError> {
-    let key = codec::number_key(number);
-    let (_, _, block) = required(snapshot, Table::Blocks, &key, codec::decode_block)?;
-    Ok(block.header.state_root)
 }
 
 /// After an L1 reorg what was derived from the abandoned L1 blocks says nothing any more.
@@ -496,28 +346,4 @@ fn forget_derivations_from(
         from = [&key, &[0][..]].concat();
     }
     Ok(())
-}
-
-fn encode_identity(identity: ChainIdentity) -> Vec<u8> {
-    let mut out = SCHEMA_VERSION.to_be_bytes().to_vec();
-    out.extend_from_slice(&identity.chain_id.to_be_bytes());
-    out.extend_from_slice(identity.genesis_hash.as_slice());
-    out
-}
-
-/// The version first and whatever follows only if the version is ours.
-fn decode_identity(mut value: &[u8]) -> Result<(u32, ChainIdentity), DecodeError> {
-    let version = u32::from_be_bytes(codec::take(&mut value)?);
-    if version != SCHEMA_VERSION {
-        let unknown = ChainIdentity {
-            chain_id: 0,
-            genesis_hash: B256::ZERO,
-        };
-        return Ok((version, unknown));
-    }
-    let identity = ChainIdentity {
-        chain_id: u64::from_be_bytes(codec::take(&mut value)?),
-        genesis_hash: B256::from(codec::take::<32>(&mut value)?),
-    };
-    codec::finish(value, (version, identity))
 }

@@ -155,7 +155,17 @@ impl Attempt<'_> {
 }
 
 /// Our transfers a second, un-batched, until the last is committed: the saturation that other measurements load a node to a part of.
-pub(crate) async fn saturation(load: &Load, connections: usize, tell: &dyn Fn(&str)) -> eyre::Result<f64> {
+/// `given` stands for it where it is known.
+pub(crate) async fn saturation(
+    given: Option<f64>,
+    plan: LoadPlan,
+    connections: usize,
+    tell: &dyn Fn(&str),
+) -> eyre::Result<f64> {
+    if let Some(given) = given {
+        return Ok(given);
+    }
+    let load = &plan.sign();
     let attempt = Attempt {
         side: Side::Ours,
         genesis: Genesis::unlimited(load.transfers.len()),

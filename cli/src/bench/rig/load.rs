@@ -3,6 +3,7 @@
 //! Transfer `k` is of sender `k mod senders` with nonce `k / senders`, so that what is under way at one time is of different senders and
 //! no nonce waits for another. Everything follows from the seed; both sides get the same bytes.
 
+use crate::devnet::L2_CHAIN_ID;
 use alloy::{
     consensus::{SignableTransaction, TxEip1559},
     eips::eip2718::Encodable2718,
@@ -23,6 +24,19 @@ pub(crate) struct LoadPlan {
     pub(crate) senders: usize,
     pub(crate) recipients: usize,
     pub(crate) seed: u64,
+}
+
+impl LoadPlan {
+    /// The population every measurement of the node has unless it is about populations: 10,000 senders, 100,000 recipients.
+    pub(crate) const fn usual(transactions: usize, seed: u64) -> Self {
+        Self {
+            chain_id: L2_CHAIN_ID,
+            transactions,
+            senders: 10_000,
+            recipients: 100_000,
+            seed,
+        }
+    }
 }
 
 /// Signed transfers, in the order they are sent.

@@ -88,6 +88,9 @@ pub(crate) struct NodeArgs {
     /// Blocks below the head whose state can be read.
     #[arg(long, env = "TRIBUTARY_HISTORY_BLOCKS", default_value_t = StoreSettings::default().history_blocks)]
     pub(crate) history_blocks: u64,
+    /// Memory for accounts and slots read from disk, MiB. The tries have memory of their own.
+    #[arg(long, env = "TRIBUTARY_STATE_CACHE_MIB", default_value_t = StoreSettings::default().cache_bytes >> 20, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    pub(crate) state_cache_mib: u64,
     #[command(flatten)]
     pub(crate) rpc: RpcArgs,
 }
@@ -227,6 +230,7 @@ async fn run(args: NodeArgs, kind: Kind) -> eyre::Result<()> {
         builder: kind.builder,
         engine: StoreSettings {
             history_blocks: args.history_blocks,
+            cache_bytes: args.state_cache_mib << 20,
             ..StoreSettings::default()
         },
         rpc: args.rpc.settings(),

@@ -9,10 +9,14 @@ pub(super) fn start(rpc: &Rpc, mut args: Args, subscriber: Subscriber) -> Result
     let Some(pool) = rpc.pool() else {
         return Ok(Box::pin(core::future::pending()));
     };
-    let (mut accepted, rpc) = (pool.subscribe_accepted(), rpc.clone());
+    let (pool, mut accepted, rpc) = (pool.clone(), pool.subscribe_accepted(), rpc.clone());
     Ok(Box::pin(async move {
         loop {
             let hash = subscriber.next(&mut accepted).await?;
+            // Nobody hears of what a crash could still take back; a journal that failed halts the node.
+            if pool.durable().await.is_err() {
+                continue;
+            }
             if !full {
                 subscriber.send(&hash)?;
                 continue;

@@ -98,7 +98,8 @@ fn no_trace_runs_where_none_may() {
         ] {
             let error = server.error(method, params).await;
             assert_eq!(
-                error["message"], "too many traces at once: at most 0 run and 0 wait",
+                error["message"],
+                "limit exceeded: rpc-traces-waiting-max is 0 requests of this kind already wait",
                 "{method}"
             );
         }

@@ -1,0 +1,103 @@
+//! What is written reads back, and what was never written is refused.
+
+use super::*;
+use proptest::prelude::*;
+
+fn reference(seed: u8) -> L2BlockRef {
+    L2BlockRef {
+        hash: B256::repeat_byte(seed),
+        number: L2BlockNumber(u64::from(seed) << 40),
+        parent_hash: B256::repeat_byte(seed ^ 0xff),
+        timestamp: u64::from(seed) + 7,
+        l1_origin: L1BlockId {
+            hash: B256::repeat_byte(seed.wrapping_add(1)),
+            number: L1BlockNumber(u64::MAX - u64::from(seed)),
+        },
+        sequence_number: 3,
+    }
+}
+
+#[test]
+fn a_reference_has_the_bytes_the_table_says() {
+    let mut bytes = Vec::new();
+    encode_reference(&reference(1), &mut bytes);
+    assert_eq!(bytes.len(), REFERENCE_BYTES);
+    assert_eq!(bytes[..32], [1; 32]);
+    assert_eq!(bytes[32..40], (1_u64 << 40).to_be_bytes());
+    assert_eq!(bytes[120..], 3_u64.to_be_bytes());
+    assert_eq!(decode_reference(&mut bytes.as_slice()), Ok(reference(1)));
+}
+
+#[test]
+fn what_is_short_long_or_not_minimal_is_refused() {
+    let account = encode_account(&Account::default());
+    assert!(decode_account(&account[1..]).is_err());
+    assert!(decode_account(&[&account[..], &[0]].concat()).is_err());
+    assert!(decode_number(&[0; 7]).is_err() && decode_number(&[0; 9]).is_err());
+    assert!(decode_position(&[0; 11]).is_err() && decode_position(&[0; 13]).is_err());
+    assert!(decode_slot(&[]).is_err() && decode_slot(&[0, 1]).is_err() && decode_slot(&[1; 33]).is_err());
+    assert!(
+        decode_previous(&[]).is_err() && decode_previous(&[0, 1]).is_err() && decode_previous(&[2]).is_err()
+    );
+    assert!(decode_keys(&[0, 5, 1]).is_err());
+    assert!(decode_changes(&[0, 0, 0, 1]).is_err() && decode_changes(&[0, 0, 0]).is_err());
+    // A count that promises more senders than there are bytes allocates nothing for them.
+    let mut block = vec![0; REFERENCE_BYTES];
+    block.extend_from_slice(&u32::MAX.to_be_bytes());
+    assert!(decode_block(&block).is_err());
+}
+
+#[test]
+fn histories_of_paths_that_begin_alike_do_not_mix() {
+    let key = |path: &[u8]| node_key(None, &Nibbles::from_nibbles(path));
+    let short = history_prefix(Table::Nodes, &key(&[1]));
+    let long = history_key(&history_prefix(Table::Nodes, &key(&[1, 0])), L2BlockNumber(0));
+    assert!(!long.starts_with(&short));
+}
+
+proptest! {
+    #[test]
+    fn values_round_trip(
+        nonce: u64,
+        balance: [u8; 32],
+        code_hash: [u8; 32],
+        seed: u8,
+        index: u32,
+        nibbles in prop::collection::vec(0_u8..16, 0..=64),
+        owner: Option<[u8; 32]>,
+        previous: Option<Vec<u8>>,
+    ) {
+        let balance = U256::from_be_bytes(balance);
+        let account = Account { nonce, balance, code_hash: B256::from(code_hash) };
+        prop_assert_eq!(decode_account(&encode_account(&account)), Ok(account));
+        if let Some(slot) = encode_slot(balance) {
+            prop_assert_eq!(decode_slot(&slot), Ok(balance));
+        }
+        let number = L2BlockNumber(nonce);
+        prop_assert_eq!(decode_position(&encode_position(number, index)), Ok((number, index)));
+        let derivation = encode_safe_derivation(B256::from(code_hash), &reference(seed));
+        prop_assert_eq!(decode_safe_derivation(&derivation), Ok((B256::from(code_hash), reference(seed))));
+        let encoded = encode_previous(previous.as_deref());
+        prop_assert_eq!(decode_previous(&encoded), Ok(previous.as_deref()));
+
+        let node = node_key(owner.map(B256::from), &Nibbles::from_nibbles(&nibbles));
+        let prefixes = vec![
+            history_prefix(Table::Nodes, &node),
+            history_prefix(Table::Accounts, &[seed; 20]),
+            history_prefix(Table::Storage, &slot_key(Address::repeat_byte(seed), balance)),
+        ];
+        prop_assert_eq!(decode_keys(&encode_keys(&prefixes)), Ok(prefixes));
+
+        let address = Address::repeat_byte(seed);
+        let changes = BlockChanges {
+            accounts: [(address, Change { before: None, after: Some(account) })].into(),
+            slots: [((address, balance), Change { before: balance, after: U256::ZERO })].into(),
+        };
+        let encoded = encode_changes(&changes);
+        prop_assert_eq!(decode_changes(&encoded), Ok(changes));
+        prop_assert!(decode_changes(&[&encoded[..], &encoded[encoded.len() - 116..]].concat()).is_err());
+        for end in [1, 4, 30, 100] {
+            prop_assert!(decode_changes(&encoded[..encoded.len() - end]).is_err());
+        }
+    }
+}
