@@ -105,6 +105,18 @@ impl Reader {
             .await?)
     }
 
+    /// True if the node has the transaction, waiting, executed or in a block: after a connection was lost with an answer, it may be
+    /// refused as known, or as one whose nonce is used up.
+    async fn has(&self, hash: B256) -> eyre::Result<bool> {
+        let request = || {
+            self.provider
+                .raw_request("eth_getTransactionByHash".into(), (hash,))
+        };
+        Ok(patiently::<serde_json::Value, _>(request)
+            .await
+            .map(|found| !found.is_null())?)
+    }
+
     /// Hash of block `number`.
     pub(crate) async fn block_hash(&self, number: u64) -> eyre::Result<B256> {
         #[derive(Debug, Deserialize)]
@@ -158,11 +170,14 @@ impl Sender {
             None
         };
         let (raw, hash) = self.sign(to, data, value, gas_limit).await?;
-        patiently(|| self.reader.provider.send_raw_transaction(&raw))
-            .await
-            .map(drop)
-            .or_else(|error| if is_known(&error) { Ok(()) } else { Err(error) })
-            .with_context(|| format!("the node refuses transaction {hash} (nonce {})", self.next_nonce))?;
+        let sent = patiently(|| self.reader.provider.send_raw_transaction(&raw)).await;
+        if let Err(error) = sent
+            && !self.reader.has(hash).await?
+        {
+            let nonce = self.next_nonce;
+            return Err(error)
+                .with_context(|| format!("the node refuses transaction {hash} (nonce {nonce})"));
+        }
         self.next_nonce += 1;
         self.in_flight.push_back((hash, raw, Instant::now()));
         Ok(mined)
@@ -295,13 +310,6 @@ where
             answer => return answer,
         }
     }
-}
-
-/// True if the node has the transaction already: the answer to an earlier attempt was lost with the connection.
-fn is_known(error: &RpcError<TransportErrorKind>) -> bool {
-    error
-        .as_error_resp()
-        .is_some_and(|answer| answer.message.contains("already known"))
 }
 
 /// Why a call is refused, with the contract's own error where it is one of ours.
