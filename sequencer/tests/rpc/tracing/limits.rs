@@ -96,10 +96,12 @@ fn no_trace_runs_where_none_may() {
             ("trace_transaction", json!([hash])),
             ("trace_filter", json!([{}])),
         ] {
-            let error = server.error(method, params).await;
+            let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+            let (status, answer) = server.post(&request.to_string()).await;
+            let message = "limit exceeded: rpc-traces-waiting-max is 0 requests of this kind already wait";
             assert_eq!(
-                error["message"],
-                "limit exceeded: rpc-traces-waiting-max is 0 requests of this kind already wait",
+                (status, &answer["error"]["message"]),
+                (429, &json!(message)),
                 "{method}"
             );
         }
