@@ -15,6 +15,9 @@ use serde::{Deserialize, Serialize};
 /// An L2 block: header and transactions, deposits first.
 pub type L2Block = alloy_consensus::Block<OpTxEnvelope>;
 
+/// Transactions of an L2 block, and the empty lists L1 blocks have.
+pub type L2Body = alloy_consensus::BlockBody<OpTxEnvelope>;
+
 macro_rules! block_number {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

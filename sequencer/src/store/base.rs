@@ -152,8 +152,8 @@ impl Base {
 
     fn state_root(&self, number: L2BlockNumber) -> Result<B256, StoreError> {
         let key = codec::number_key(number);
-        let (_, _, block) = required(&*self.snapshot, Table::Blocks, &key, codec::decode_block)?;
-        Ok(block.header.state_root)
+        let (_, header) = required(&*self.snapshot, Table::Headers, &key, codec::decode_header)?;
+        Ok(header.state_root)
     }
 }
 

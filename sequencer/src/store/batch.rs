@@ -10,12 +10,21 @@ use tributary_protocol::{
 /// Everything but state: block, receipts, where its transactions are, new code.
 pub(super) fn put_block(batch: &mut WriteBatch, outcome: &BlockOutcome, reference: &L2BlockRef) {
     let key = codec::number_key(reference.number);
-    let block = codec::encode_block(reference, &outcome.senders, &outcome.block);
-    batch.put(Table::Blocks, key, block);
+    let block = &outcome.block;
+    batch.put(
+        Table::Headers,
+        key,
+        codec::encode_header(reference, &block.header),
+    );
+    batch.put(
+        Table::Bodies,
+        key,
+        codec::encode_body(&outcome.senders, &block.body),
+    );
     batch.put(Table::Receipts, key, codec::encode_receipts(&outcome.receipts));
     batch.put(Table::BlockNumbers, reference.hash.as_slice(), key);
     log_index::put(batch, reference.number, &outcome.receipts);
-    for (transaction, index) in outcome.block.body.transactions.iter().zip(0..) {
+    for (transaction, index) in block.body.transactions.iter().zip(0..) {
         batch.put(
             Table::Transactions,
             transaction.tx_hash().as_slice(),
@@ -43,7 +52,7 @@ pub(super) fn put_codes(batch: &mut WriteBatch, changes: &StateChanges) {
 /// Undoes [`put_block`] and [`put_changes`], except for code, which is never deleted.
 pub(super) fn delete_block(batch: &mut WriteBatch, block: &StoredBlock) {
     let key = codec::number_key(block.reference.number);
-    for table in [Table::Blocks, Table::Receipts, Table::Changes] {
+    for table in [Table::Headers, Table::Bodies, Table::Receipts, Table::Changes] {
         batch.delete(table, key);
     }
     batch.delete(Table::BlockNumbers, block.hash.as_slice());

@@ -3,7 +3,8 @@
 //! | table | key | value |
 //! | --- | --- | --- |
 //! | meta | text | see [`meta`] |
-//! | blocks | number u64 | reference 128 ‖ sender count u32 ‖ senders 20 each ‖ RLP of the block |
+//! | headers | number u64 | reference 128 ‖ RLP of the header |
+//! | bodies | number u64 | sender count u32 ‖ senders 20 each ‖ RLP of the body |
 //! | receipts | number u64 | RLP list of receipts |
 //! | block_numbers | hash 32 | number u64 |
 //! | transactions | hash 32 | number u64 ‖ index u32 |
@@ -26,12 +27,13 @@ use super::{
     Table,
     layer::{BlockChanges, Change},
 };
+use alloy::consensus::Header;
 use alloy::primitives::{Address, B256, U256};
 use alloy::rlp::{Decodable, Encodable};
 use alloy_trie::Nibbles;
 use op_alloy_consensus::OpReceiptEnvelope;
 use tributary_protocol::{
-    block::{L1BlockId, L1BlockNumber, L2Block, L2BlockNumber, L2BlockRef},
+    block::{L1BlockId, L1BlockNumber, L2BlockNumber, L2BlockRef, L2Body},
     state::Account,
 };
 
@@ -347,48 +349,65 @@ pub fn decode_safe_derivation(mut value: &[u8]) -> Result<(B256, L2BlockRef), De
     finish(value, (hash, safe))
 }
 
-/// Value in [`Table::Blocks`].
+/// Value in [`Table::Headers`].
 #[must_use]
-pub fn encode_block(reference: &L2BlockRef, senders: &[Address], block: &L2Block) -> Vec<u8> {
-    let mut out = Vec::with_capacity(REFERENCE_BYTES + 4 + senders.len() * 20 + block.length());
+pub fn encode_header(reference: &L2BlockRef, header: &Header) -> Vec<u8> {
+    let mut out = Vec::with_capacity(REFERENCE_BYTES + header.length());
     encode_reference(reference, &mut out);
+    header.encode(&mut out);
+    out
+}
+
+/// Inverse of [`encode_header`]; also checks the header against the hash in the reference.
+///
+/// # Errors
+/// When bytes are missing or left over, or the header is not the one the reference names.
+pub fn decode_header(mut value: &[u8]) -> Result<(L2BlockRef, Header), DecodeError> {
+    let reference = decode_reference(&mut value)?;
+    let header = Header::decode(&mut value).map_err(|_| "header is not valid RLP")?;
+    if header.hash_slow() != reference.hash {
+        return Err("header does not hash to the block's hash");
+    }
+    finish(value, (reference, header))
+}
+
+/// The reference in front of an encoded header.
+///
+/// # Errors
+/// When fewer than [`REFERENCE_BYTES`] are there.
+pub fn decode_header_reference(mut value: &[u8]) -> Result<L2BlockRef, DecodeError> {
+    decode_reference(&mut value)
+}
+
+/// Value in [`Table::Bodies`].
+#[must_use]
+pub fn encode_body(senders: &[Address], body: &L2Body) -> Vec<u8> {
+    let mut out = Vec::with_capacity(4 + senders.len() * 20 + body.length());
     let count =
         u32::try_from(senders.len()).expect("a block's gas limit keeps its transactions far below 2^32");
     out.extend_from_slice(&count.to_be_bytes());
     for sender in senders {
         out.extend_from_slice(sender.as_slice());
     }
-    block.encode(&mut out);
+    body.encode(&mut out);
     out
 }
 
-/// Inverse of [`encode_block`]; also checks the header against the hash in the reference.
+/// Inverse of [`encode_body`].
 ///
 /// # Errors
-/// When bytes are missing or left over, or the header is not the one the reference names.
-pub fn decode_block(mut value: &[u8]) -> Result<(L2BlockRef, Vec<Address>, L2Block), DecodeError> {
-    let reference = decode_reference(&mut value)?;
+/// When bytes are missing or left over.
+pub fn decode_body(mut value: &[u8]) -> Result<(Vec<Address>, L2Body), DecodeError> {
     let count = u32::from_be_bytes(take(&mut value)?);
     let mut senders = Vec::new();
     for _ in 0..count {
         senders.push(Address::from(take::<20>(&mut value)?));
     }
-    let block = L2Block::decode(&mut value).map_err(|_| "block is not valid RLP")?;
-    if block.header.hash_slow() != reference.hash {
-        return Err("header does not hash to the block's hash");
-    }
-    if block.body.transactions.len() != senders.len() {
+    let body = L2Body::decode(&mut value).map_err(|_| "body is not valid RLP")?;
+    if body.transactions.len() != senders.len() {
         return Err("transactions and senders differ in number");
     }
-    finish(value, (reference, senders, block))
-}
-
-/// The reference in front of an encoded block.
-///
-/// # Errors
-/// When fewer than [`REFERENCE_BYTES`] are there.
-pub fn decode_block_reference(mut value: &[u8]) -> Result<L2BlockRef, DecodeError> {
-    decode_reference(&mut value)
+    finish(value, (senders, body))
 }
 
 /// Value in [`Table::Receipts`].

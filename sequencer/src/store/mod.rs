@@ -46,7 +46,7 @@ use std::{path::PathBuf, sync::Arc};
 use tributary_protocol::block::L2BlockNumber;
 
 /// Version of the layout in [`codec`]; a folder of another version is refused, since reading it would mean guessing.
-pub const SCHEMA_VERSION: u32 = 3;
+pub const SCHEMA_VERSION: u32 = 4;
 
 macro_rules! tables {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
@@ -70,8 +70,10 @@ macro_rules! tables {
 tables! {
     /// Identity, schema version, heads, pruning position.
     Meta = "meta",
-    /// L2 number -> hash, senders, block.
-    Blocks = "blocks",
+    /// L2 number -> where the block stands, and its header.
+    Headers = "headers",
+    /// L2 number -> senders and body: what is large, and rarely asked for.
+    Bodies = "bodies",
     /// L2 number -> receipts.
     Receipts = "receipts",
     /// L2 block hash -> number, canonical blocks only.

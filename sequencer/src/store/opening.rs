@@ -98,7 +98,7 @@ impl ChainWriter {
         let snapshot = self.base.snapshot.clone();
         for number in self.base.number.0 + 1..=self.heads.unsafe_head.number.0 {
             let key = codec::number_key(L2BlockNumber(number));
-            let reference = required(&*snapshot, Table::Blocks, &key, codec::decode_block_reference)?;
+            let reference = required(&*snapshot, Table::Headers, &key, codec::decode_header_reference)?;
             let changes = required(&*snapshot, Table::Changes, &key, codec::decode_changes)?;
             let trie = self.trie();
             let trie = trie
@@ -169,8 +169,8 @@ fn write_genesis(
 /// State root in the header of block `number`.
 fn state_root(snapshot: &dyn Snapshot, number: L2BlockNumber) -> Result<B256, StoreError> {
     let key = codec::number_key(number);
-    let (_, _, block) = required(snapshot, Table::Blocks, &key, codec::decode_block)?;
-    Ok(block.header.state_root)
+    let (_, header) = required(snapshot, Table::Headers, &key, codec::decode_header)?;
+    Ok(header.state_root)
 }
 
 fn encode_identity(identity: ChainIdentity) -> Vec<u8> {

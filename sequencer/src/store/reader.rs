@@ -88,9 +88,9 @@ impl ChainReader {
     pub fn block_ref(&self, number: L2BlockNumber) -> Result<Option<L2BlockRef>, StoreError> {
         optional(
             &*self.snapshot,
-            Table::Blocks,
+            Table::Headers,
             &codec::number_key(number),
-            codec::decode_block_reference,
+            codec::decode_header_reference,
         )
     }
 
@@ -100,13 +100,14 @@ impl ChainReader {
     /// When the read fails or an entry is corrupt.
     pub fn block_by_number(&self, number: L2BlockNumber) -> Result<Option<StoredBlock>, StoreError> {
         let key = codec::number_key(number);
-        let Some((reference, senders, block)) =
-            optional(&*self.snapshot, Table::Blocks, &key, codec::decode_block)?
+        let Some((reference, header)) =
+            optional(&*self.snapshot, Table::Headers, &key, codec::decode_header)?
         else {
             return Ok(None);
         };
+        let (senders, body) = required(&*self.snapshot, Table::Bodies, &key, codec::decode_body)?;
         let receipts = required(&*self.snapshot, Table::Receipts, &key, codec::decode_receipts)?;
-        if receipts.len() != block.body.transactions.len() {
+        if receipts.len() != body.transactions.len() {
             return Err(corrupt(
                 Table::Receipts,
                 &key,
@@ -116,7 +117,7 @@ impl ChainReader {
         Ok(Some(StoredBlock {
             hash: reference.hash,
             reference,
-            block,
+            block: L2Block { header, body },
             senders,
             receipts,
         }))

@@ -114,7 +114,12 @@ impl StateView {
             return Ok(None);
         }
         let key = codec::number_key(number);
-        let reference = optional(&*self.blocks, Table::Blocks, &key, codec::decode_block_reference)?;
+        let reference = optional(
+            &*self.blocks,
+            Table::Headers,
+            &key,
+            codec::decode_header_reference,
+        )?;
         Ok(reference.map(|reference| reference.hash))
     }
 

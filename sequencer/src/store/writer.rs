@@ -327,7 +327,7 @@ pub(super) fn canonical_hash(
     number: L2BlockNumber,
 ) -> Result<Option<B256>, StoreError> {
     let key = codec::number_key(number);
-    let reference = optional(snapshot, Table::Blocks, &key, codec::decode_block_reference)?;
+    let reference = optional(snapshot, Table::Headers, &key, codec::decode_header_reference)?;
     Ok(reference.map(|reference| reference.hash))
 }
 

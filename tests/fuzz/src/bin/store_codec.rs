@@ -25,18 +25,16 @@ fn run(data: &[u8]) {
     let decoder = input.byte();
     let value = input.rest();
     // The smallest items of a block or a list of receipts are a byte or two there and hundreds here.
-    memory::within(4096 + 1024 * value.len(), || check(decoder % 10, value));
+    memory::within(4096 + 1024 * value.len(), || check(decoder % 11, value));
 }
 
 fn check(decoder: u8, value: &[u8]) {
     let again = match decoder {
-        0 => codec::decode_block(value)
-            .ok()
-            .map(|(reference, senders, block)| {
-                assert_eq!(block.header.hash_slow(), reference.hash);
-                assert_eq!(codec::decode_block_reference(value), Ok(reference));
-                codec::encode_block(&reference, &senders, &block)
-            }),
+        0 => codec::decode_header(value).ok().map(|(reference, header)| {
+            assert_eq!(header.hash_slow(), reference.hash);
+            assert_eq!(codec::decode_header_reference(value), Ok(reference));
+            codec::encode_header(&reference, &header)
+        }),
         1 => codec::decode_receipts(value)
             .ok()
             .map(|receipts| codec::encode_receipts(&receipts)),
@@ -59,9 +57,12 @@ fn check(decoder: u8, value: &[u8]) {
         8 => codec::decode_number(value)
             .ok()
             .map(|number| codec::number_key(number).to_vec()),
-        _ => codec::decode_keys(value)
+        9 => codec::decode_keys(value)
             .ok()
             .map(|prefixes| codec::encode_keys(&prefixes)),
+        _ => codec::decode_body(value)
+            .ok()
+            .map(|(senders, body)| codec::encode_body(&senders, &body)),
     };
     if let Some(again) = again {
         assert_eq!(again, value, "decoder {decoder}");
@@ -77,7 +78,8 @@ fn seeds() -> Seeds {
     let reference = net.build_block(vec![transfer]);
     let block = net.sequencer.block(reference.number).expect("it was just built");
     let senders = vec![Address::repeat_byte(1); block.body.transactions.len()];
-    seed(0, "block", &codec::encode_block(&reference, &senders, &block));
+    seed(0, "header", &codec::encode_header(&reference, &block.header));
+    seed(10, "body", &codec::encode_body(&senders, &block.body));
     seed(
         1,
         "receipts",
