@@ -12,7 +12,7 @@ use crate::{
 };
 use alloy::{
     consensus::{Header, Sealed, transaction::Recovered},
-    eips::eip2718::{Encodable2718, WithEncoded},
+    eips::eip2718::WithEncoded,
     primitives::B256,
 };
 use op_alloy_consensus::{OpReceiptEnvelope, OpTxEnvelope};
@@ -190,10 +190,10 @@ impl Verifier {
         let header = Sealed::new_unchecked(parent.block.header.clone(), parent.hash);
         // Senders were recovered from the signatures when the transactions came in, and are stored with the block.
         let transactions = block.block.body.transactions.iter().zip(&block.senders);
-        let transactions = transactions.map(|(transaction, sender)| {
-            let encoded = transaction.encoded_2718().into();
+        let transactions = transactions.zip(&attributes.transactions);
+        let transactions = transactions.map(|((transaction, sender), encoded)| {
             let recovered = Recovered::new_unchecked(transaction.clone(), *sender);
-            Ok(WithEncoded::new(encoded, recovered))
+            Ok(WithEncoded::new(encoded.clone(), recovered))
         });
         let failed = |source| VerifierError::Execute {
             number: block.reference.number,

@@ -28,7 +28,7 @@ use alloy_eips::{
 };
 use alloy_evm::{
     Evm, EvmFactory,
-    block::{BlockExecutor, TxResult as _},
+    block::{BlockExecutionError, BlockExecutor, TxResult as _},
     precompiles::PrecompilesMap,
 };
 use alloy_op_evm::{
@@ -45,7 +45,7 @@ use revm::{
         JournalTr,
         result::{ExecutionResult, ResultAndState},
     },
-    database::{State, states::bundle_state::BundleRetention},
+    database::State,
     database_interface::WrapDatabaseRef,
     inspector::NoOpInspector,
     state::EvmState,
@@ -97,8 +97,6 @@ pub struct TxResult {
     pub halt: Option<OpHaltReason>,
     /// Address of the contract it created, if it is a creation that succeeded.
     pub created: Option<Address>,
-    /// Accounts and slots it touched, for showing the state of the block being built.
-    pub state: EvmState,
 }
 
 impl<S: BlockState> BlockBuilder<S> {
@@ -130,10 +128,7 @@ impl<S: BlockState, I: BlockInspector<S>> BlockBuilder<S, I> {
         inspector: I,
     ) -> Result<Self, ExecuteError> {
         let header = next_header(config, parent, attributes)?;
-        let mut state = State::builder()
-            .with_database_ref(state)
-            .with_bundle_update()
-            .build();
+        let mut state = State::builder().with_database_ref(state).build();
         state.block_hashes.insert(parent.number, parent.hash());
 
         let env = evm_env(config, &header);
@@ -186,6 +181,22 @@ impl<S: BlockState, I: BlockInspector<S>> BlockBuilder<S, I> {
         self.settle(tx, result).map(|(result, ())| result)
     }
 
+    /// As [`Self::execute_encoded`]; `look` is shown the accounts and slots the transaction touched.
+    ///
+    /// # Errors
+    /// As [`Self::execute`]; `look` is not called then.
+    pub fn execute_seen<T>(
+        &mut self,
+        tx: RecoveredTx,
+        look: impl FnOnce(&EvmState) -> T,
+    ) -> Result<(TxResult, T), TxError> {
+        if self.poisoned {
+            return Err(FatalError::Poisoned.into());
+        }
+        let result = self.try_execute(&tx, |_, outcome| look(&outcome.state));
+        self.settle(tx, result)
+    }
+
     /// Executes a transaction under the inspector and takes it into the block. `look` is shown the EVM, with the state as it was
     /// before the transaction, and what the transaction did to it.
     ///
@@ -230,7 +241,7 @@ impl<S: BlockState, I: BlockInspector<S>> BlockBuilder<S, I> {
         }
         let executed = self.executor.execute_transaction_without_commit(tx)?;
         let seen = look(&mut self.executor.evm, executed.result());
-        let ResultAndState { result, state } = executed.result().clone();
+        let ended = Ended::new(&executed.result().result);
         let gas_used = self
             .executor
             .commit_transaction(executed)
@@ -242,7 +253,14 @@ impl<S: BlockState, I: BlockInspector<S>> BlockBuilder<S, I> {
             .last()
             .expect("a committed transaction has a receipt")
             .clone();
-        Ok((summary(receipt, gas_used, result, state), seen))
+        let result = TxResult {
+            receipt,
+            gas_used,
+            output: ended.output,
+            halt: ended.halt,
+            created: ended.created,
+        };
+        Ok((result, seen))
     }
 
     /// Empties the journal and has the fee parameters read anew, whatever the EVM did about them itself.
@@ -323,8 +341,9 @@ impl<S: BlockState, I: BlockInspector<S>> BlockBuilder<S, I> {
             return Err(FatalError::Poisoned.into());
         }
         let (evm, executed) = self.executor.finish().map_err(FatalError::Execution)?;
-        let (mut state, _) = evm.finish();
-        state.merge_transitions(BundleRetention::PlainState);
+        let (state, _) = evm.finish();
+        let changes = state_changes(&state.cache, &state.database.0)
+            .map_err(|error| FatalError::Execution(BlockExecutionError::other(error)))?;
         let header = Header {
             gas_used: executed.gas_used,
             blob_gas_used: Some(executed.blob_gas_used),
@@ -336,29 +355,29 @@ impl<S: BlockState, I: BlockInspector<S>> BlockBuilder<S, I> {
             transactions: self.transactions,
             senders: self.senders,
             receipts: executed.receipts,
-            changes: state_changes(&state.take_bundle()),
+            changes,
         })
     }
 }
 
-fn summary(
-    receipt: OpReceiptEnvelope,
-    gas_used: u64,
-    result: ExecutionResult<OpHaltReason>,
-    state: EvmState,
-) -> TxResult {
-    let created = result.created_address();
-    let (output, halt) = match result {
-        ExecutionResult::Success { output, .. } => (output.into_data(), None),
-        ExecutionResult::Revert { output, .. } => (output, None),
-        ExecutionResult::Halt { reason, .. } => (Bytes::new(), Some(reason)),
-    };
-    TxResult {
-        receipt,
-        gas_used,
-        output,
-        halt,
-        created,
-        state,
+/// How a transaction ended, of what the executor does not give back once it is committed.
+struct Ended {
+    output: Bytes,
+    halt: Option<OpHaltReason>,
+    created: Option<Address>,
+}
+
+impl Ended {
+    fn new(result: &ExecutionResult<OpHaltReason>) -> Self {
+        let (output, halt) = match result {
+            ExecutionResult::Success { output, .. } => (output.data().clone(), None),
+            ExecutionResult::Revert { output, .. } => (output.clone(), None),
+            ExecutionResult::Halt { reason, .. } => (Bytes::new(), Some(reason.clone())),
+        };
+        Self {
+            output,
+            halt,
+            created: result.created_address(),
+        }
     }
 }

@@ -6,7 +6,7 @@ use super::{
     reserve::Reserve,
 };
 use crate::{
-    engine::{Chain, PendingBlock},
+    engine::{Chain, PendingBlock, Touched},
     journal::{Journal, RecoveredTransaction, record::Opened},
     store::{StateView, StoredBlock},
 };
@@ -82,14 +82,15 @@ impl OpenBlock {
             let invalid = |error| ExecuteError::InvalidTransaction { index, error };
             let transaction = transaction.map_err(invalid)?;
             let included = transaction.1.clone();
-            let result = block
-                .builder
-                .execute_encoded(transaction)
-                .map_err(|error| match error {
-                    TxError::Invalid(error) => invalid(error),
-                    TxError::Fatal(error) => error.into(),
-                })?;
-            block.append(included, &result);
+            let (result, touched) =
+                block
+                    .builder
+                    .execute_seen(transaction, Touched::of)
+                    .map_err(|error| match error {
+                        TxError::Invalid(error) => invalid(error),
+                        TxError::Fatal(error) => error.into(),
+                    })?;
+            block.append(included, result, touched);
         }
         chain.publish_pending(Some(block.pending.clone()));
         if let (Some(journal), Opening::New) = (journal, opening) {
@@ -137,12 +138,15 @@ impl OpenBlock {
             self.defer(queue, &transaction);
             return Ok(Added::One);
         }
-        match self.builder.execute_encoded(transaction.as_ref().clone()) {
-            Ok(result) => {
+        let executed = self
+            .builder
+            .execute_seen(transaction.as_ref().clone(), Touched::of);
+        match executed {
+            Ok((result, touched)) => {
                 self.misfits = 0;
                 self.reserve.count(&transaction, result.gas_used);
                 self.da.count(da_bytes);
-                self.promise(&transaction, &result);
+                self.promise(&transaction, result, touched);
             }
             Err(TxError::Invalid(reason)) if reason.is_block_full() => self.defer(queue, &transaction),
             Err(TxError::Invalid(reason)) => queue.reject(&transaction, &reason),
@@ -161,13 +165,9 @@ impl OpenBlock {
         queue.defer(transaction);
     }
 
-    fn append(&self, transaction: Recovered<OpTxEnvelope>, result: &TxResult) -> usize {
-        self.pending.append(
-            transaction,
-            result.receipt.clone(),
-            result.gas_used,
-            &result.state,
-        )
+    fn append(&self, transaction: Recovered<OpTxEnvelope>, result: TxResult, touched: Touched) -> usize {
+        self.pending
+            .append(transaction, result.receipt, result.gas_used, touched)
     }
 
     /// Shows the forced transactions, once the journal has the block's inputs.
@@ -189,8 +189,8 @@ impl OpenBlock {
     }
 
     /// Adds an executed transaction to the pending block, and shows it: at once, or when the journal has it on disk.
-    fn promise(&self, transaction: &PoolTransaction, result: &TxResult) {
-        let count = self.append(transaction.1.clone(), result);
+    fn promise(&self, transaction: &PoolTransaction, result: TxResult, touched: Touched) {
+        let count = self.append(transaction.1.clone(), result, touched);
         let hash = transaction.1.inner().tx_hash();
         let Some(journal) = &self.journal else {
             self.chain.show_pending(&self.pending, count, hash);
@@ -221,10 +221,13 @@ impl OpenBlock {
                 return Ok(false);
             };
             // No limit of today applies: it was promised under those of before.
-            match self.builder.execute_encoded(transaction.as_ref().clone()) {
-                Ok(result) => {
+            let again = self
+                .builder
+                .execute_seen(transaction.as_ref().clone(), Touched::of);
+            match again {
+                Ok((result, touched)) => {
                     self.reserve.count(&transaction, result.gas_used);
-                    let count = self.append(transaction.1.clone(), &result);
+                    let count = self.append(transaction.1.clone(), result, touched);
                     self.chain.show_pending(&self.pending, count, expected.hash);
                 }
                 Err(TxError::Invalid(reason)) => {

@@ -15,6 +15,7 @@ mod pending;
 mod recovery;
 mod writer;
 
+pub(crate) use self::pending::Touched;
 pub use self::{
     chain::{Abandoned, Chain},
     pending::{PendingBlock, PendingState, PendingTip, PendingTransaction},

@@ -8,7 +8,7 @@
 use crate::store::{StateView, StoreError};
 use alloy::{
     consensus::transaction::{Recovered, TxHashRef},
-    primitives::{Address, B256, U256},
+    primitives::{Address, B256, U256, map::HashMap},
 };
 use op_alloy_consensus::{OpReceiptEnvelope, OpTxEnvelope};
 use parking_lot::RwLock;
@@ -17,12 +17,9 @@ use revm::{
     database_interface::DatabaseRef,
     state::{AccountInfo, EvmState},
 };
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
 };
 use tributary_protocol::{
     attributes::BlockAttributes,
@@ -219,11 +216,11 @@ impl PendingBlock {
         transaction: Recovered<OpTxEnvelope>,
         receipt: OpReceiptEnvelope,
         gas_used: u64,
-        state: &EvmState,
+        touched: Touched,
     ) -> usize {
         let mut contents = self.contents.write();
         let index = contents.transactions.len();
-        contents.apply(index + 1, state);
+        contents.apply(index + 1, touched);
         contents.positions.insert(*transaction.tx_hash(), index);
         let logs_before = contents.logs;
         contents.logs += receipt.logs().len() as u64;
@@ -250,27 +247,45 @@ impl Contents {
     }
 
     /// Adds what a transaction changed, seen by whoever looks at the first `transactions` ones or more.
-    fn apply(&mut self, transactions: usize, state: &EvmState) {
-        for (address, account) in state {
-            if !account.is_touched() {
-                continue;
-            }
-            let gone = account.is_selfdestructed() || account.is_empty();
-            if let Some(code) = &account.info.code {
-                self.codes.insert(account.info.code_hash, code.clone());
-            }
+    fn apply(&mut self, transactions: usize, touched: Touched) {
+        for (address, account) in touched.accounts {
             self.accounts
-                .entry(*address)
+                .entry(address)
                 .or_default()
-                .push(transactions, (!gone).then(|| account.info.clone()));
-            for (slot, value) in &account.storage {
-                let value = if gone { U256::ZERO } else { value.present_value };
-                self.storage
-                    .entry((*address, *slot))
-                    .or_default()
-                    .push(transactions, value);
-            }
+                .push(transactions, account);
         }
+        for (key, value) in touched.slots {
+            self.storage.entry(key).or_default().push(transactions, value);
+        }
+        self.codes.extend(touched.codes);
+    }
+}
+
+/// What one transaction left behind, of everything it touched.
+#[derive(Debug, Default)]
+pub(crate) struct Touched {
+    /// `None` where there is no account.
+    accounts: Vec<(Address, Option<AccountInfo>)>,
+    slots: Vec<((Address, U256), U256)>,
+    codes: Vec<(B256, Bytecode)>,
+}
+
+impl Touched {
+    pub(crate) fn of(state: &EvmState) -> Self {
+        let mut all = Self::default();
+        for (address, account) in state.iter().filter(|(_, account)| account.is_touched()) {
+            let gone = account.is_selfdestructed() || account.is_empty();
+            if let Some(code) = account.info.code.as_ref().filter(|code| !code.is_empty()) {
+                all.codes.push((account.info.code_hash, code.clone()));
+            }
+            all.accounts
+                .push((*address, (!gone).then(|| account.info.clone())));
+            all.slots.extend(account.storage.iter().map(|(slot, value)| {
+                let value = if gone { U256::ZERO } else { value.present_value };
+                ((*address, *slot), value)
+            }));
+        }
+        all
     }
 }
 

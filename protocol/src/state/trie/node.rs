@@ -15,8 +15,8 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use alloy_primitives::{B256, Bytes, keccak256};
 use alloy_rlp::Decodable;
 use alloy_trie::{
-    EMPTY_ROOT_HASH, Nibbles, TrieAccount, TrieMask,
-    nodes::{BranchNodeRef, ExtensionNodeRef, LeafNodeRef, RlpNode, TrieNode},
+    EMPTY_ROOT_HASH, Nibbles, TrieAccount,
+    nodes::{ExtensionNodeRef, LeafNodeRef, RlpNode, TrieNode},
 };
 use once_cell::race::OnceBox;
 
@@ -170,17 +170,7 @@ impl Node {
             Self::Extension { key, child } => {
                 ExtensionNodeRef::new(key, child.reference()).rlp(out);
             }
-            Self::Branch(children) => {
-                let mut mask = TrieMask::default();
-                let mut stack = Vec::with_capacity(children.len());
-                for (nibble, child) in (0u8..).zip(children.iter()) {
-                    if let Some(child) = child {
-                        mask.set_bit(nibble);
-                        stack.push(child.reference().clone());
-                    }
-                }
-                BranchNodeRef::new(&stack, mask).rlp(out);
-            }
+            Self::Branch(children) => encode_branch(children, out),
         }
     }
 
@@ -190,6 +180,24 @@ impl Node {
         self.encode(&mut out);
         out.into()
     }
+}
+
+/// Appends a branch: what its children are referred to by, and no value.
+fn encode_branch(children: &[Option<Link>; 16], out: &mut Vec<u8>) {
+    let reference = |child: &Option<Link>| child.as_ref().map_or(1, |child| child.reference().len());
+    let header = alloy_rlp::Header {
+        list: true,
+        payload_length: 1 + children.iter().map(reference).sum::<usize>(),
+    };
+    out.reserve(header.length_with_payload());
+    header.encode(out);
+    for child in children {
+        match child {
+            Some(child) => out.extend_from_slice(child.reference()),
+            None => out.push(alloy_rlp::EMPTY_STRING_CODE),
+        }
+    }
+    out.push(alloy_rlp::EMPTY_STRING_CODE);
 }
 
 /// An account as the trie holds it; `None` if that is not what the bytes are.

@@ -67,10 +67,7 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn new(rpc: &Rpc, base: Arc<StoredBlock>, start: ReadState, options: Options) -> Self {
-        let mut state = State::builder()
-            .with_database_ref(start.clone())
-            .with_bundle_update()
-            .build();
+        let mut state = State::builder().with_database_ref(start.clone()).build();
         state.block_hashes.insert(base.block.header.number, base.hash);
         Self {
             config: rpc.chain().config().clone(),

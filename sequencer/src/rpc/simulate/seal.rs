@@ -15,7 +15,6 @@ use alloy::{
     rpc::types::TransactionRequest,
 };
 use op_alloy_consensus::{L2_TO_L1_MESSAGE_PASSER_ADDRESS, OpReceiptEnvelope, OpTxEnvelope};
-use revm::database::states::bundle_state::BundleRetention;
 use revm_inspectors::transfer::TRANSFER_LOG_EMITTER;
 use tributary_protocol::{
     block::{L2Block, L2BlockNumber, L2BlockRef},
@@ -112,8 +111,7 @@ fn receipt(transaction: &OpTxEnvelope, outcome: &Outcome, cumulative_gas_used: u
 }
 
 /// Root of the state and of the storage of withdrawals, after everything simulated so far.
-fn roots(run: &mut Run) -> Result<(alloy::primitives::B256, alloy::primitives::B256), RpcError> {
-    run.state.merge_transitions(BundleRetention::PlainState);
+fn roots(run: &Run) -> Result<(alloy::primitives::B256, alloy::primitives::B256), RpcError> {
     let base = &run.base.block.header;
     let withdrawals_root = base.withdrawals_root.unwrap_or_default();
     let ReadState::At(start) = &run.start else {
@@ -122,7 +120,7 @@ fn roots(run: &mut Run) -> Result<(alloy::primitives::B256, alloy::primitives::B
     if run.has_replaced_storage {
         return Ok((UNKNOWN_ROOT, withdrawals_root));
     }
-    let changes = state_changes(&run.state.bundle_state);
+    let changes = state_changes(&run.state.cache, start)?;
     let trie = start.state_trie()?;
     let outcome = trie.update(start, &changes).map_err(RpcError::internal)?;
     let withdrawals_root = outcome
