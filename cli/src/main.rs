@@ -19,6 +19,10 @@ mod telemetry;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
+/// A transaction is some hundred small allocations, made on one thread and freed on another, which glibc's allocator is slow at.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// An optimistic rollup for AI attribution.
 ///
 /// Start with `tributary devnet`: a whole rollup on this machine. `tributary demo` replays inferences, stops everything, and lets a

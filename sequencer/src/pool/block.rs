@@ -9,11 +9,13 @@ use crate::{
 use alloy::{
     consensus::transaction::Recovered,
     eips::eip2718::{Encodable2718, WithEncoded},
-    primitives::{Address, B256, U256},
+    primitives::{
+        Address, B256, U256,
+        map::{HashMap, HashSet},
+    },
 };
 use op_alloy_consensus::OpTxEnvelope;
 use std::{
-    collections::{HashMap, HashSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -112,7 +114,7 @@ impl Pool {
             .senders
             .extend(abandoned.iter().map(PooledTransaction::sender));
         let state = self.shared.chain.state_at(parent.number)?;
-        let mut nonces = HashMap::with_capacity(changes.senders.len());
+        let mut nonces = HashMap::with_capacity_and_hasher(changes.senders.len(), Default::default());
         for sender in changes.senders {
             let nonce = state.account(sender)?.map_or(0, |account| account.nonce);
             nonces.insert(sender, nonce);

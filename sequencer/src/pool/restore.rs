@@ -8,9 +8,10 @@ use crate::{
 use alloy::{
     consensus::transaction::Recovered as WithSender,
     eips::eip2718::{Decodable2718, Encodable2718, WithEncoded},
+    primitives::map::HashMap,
 };
 use op_alloy_consensus::OpTxEnvelope;
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 impl Pool {
     /// Keeps promises from now on: nothing that is taken or executed is told to anyone before `journal` has it on disk, and what
@@ -63,7 +64,7 @@ impl Pool {
             .shared
             .chain
             .state_at(self.shared.chain.heads().unsafe_head.number)?;
-        let mut accounts = HashMap::new();
+        let mut accounts: HashMap<_, _> = HashMap::default();
         for transaction in owed.iter().chain(&waiting) {
             let account = state.account(transaction.sender())?.unwrap_or_default();
             accounts.insert(transaction.sender(), account);

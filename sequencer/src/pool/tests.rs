@@ -9,15 +9,14 @@ use crate::builder::reserve::ATTRIBUTION_CONTRACTS;
 use alloy::{
     consensus::{SignableTransaction, TxEip1559, transaction::Recovered},
     eips::eip2718::{Encodable2718, WithEncoded},
-    primitives::{Address, B256, Bytes, Signature, TxKind, U256},
+    primitives::{
+        Address, B256, Bytes, Signature, TxKind, U256,
+        map::{HashMap, HashSet},
+    },
 };
 use op_alloy_consensus::OpTxEnvelope;
 use proptest::prelude::*;
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 const RICH: U256 = U256::MAX;
 
@@ -114,9 +113,9 @@ fn once_something_did_not_fit_the_tip_decides_until_the_queue_has_drained() {
     queue.defer(first);
     assert_eq!(taken(&mut queue), Some((3, 0)), "the highest tip goes first now");
     queue.settle(
-        &HashSet::from([Spec::new(3, 0, 50).make().hash]),
+        &HashSet::from_iter([Spec::new(3, 0, 50).make().hash]),
         Vec::new(),
-        &HashMap::from([(Address::repeat_byte(3), 1)]),
+        &HashMap::from_iter([(Address::repeat_byte(3), 1)]),
     );
     queue.begin_block(10);
     assert_eq!(
@@ -236,9 +235,10 @@ fn what_an_abandoned_block_held_comes_back_first_and_in_its_order() {
     add(&mut queue, Spec::new(4, 0, 90));
     let nonces = [1, 2, 3, 5]
         .map(|sender| (Address::repeat_byte(sender), 0))
-        .into();
+        .into_iter()
+        .collect();
     let older = Spec::new(5, 0, 1).make();
-    queue.settle(&HashSet::new(), vec![older], &nonces);
+    queue.settle(&HashSet::default(), vec![older], &nonces);
     queue.begin_block(10);
     assert_eq!(drain(&mut queue), [(5, 0), (3, 0), (1, 0), (2, 0), (4, 0)]);
 }
@@ -256,9 +256,9 @@ fn no_tip_overtakes_what_was_acknowledged() {
     queue.defer(misfit);
     add(&mut queue, Spec::new(3, 0, 90));
     queue.settle(
-        &HashSet::new(),
+        &HashSet::default(),
         Vec::new(),
-        &HashMap::from([(Address::repeat_byte(1), 0)]),
+        &HashMap::from_iter([(Address::repeat_byte(1), 0)]),
     );
     queue.begin_block(10);
     assert_eq!(drain(&mut queue), [(1, 0), (3, 0), (2, 0)]);
@@ -271,8 +271,8 @@ fn what_the_chain_took_is_gone() {
     add(&mut queue, Spec::new(1, 0, 1));
     add(&mut queue, Spec::new(1, 1, 1));
     let hash = queue.next().unwrap().hash;
-    let nonces = HashMap::from([(Address::repeat_byte(1), 1)]);
-    queue.settle(&HashSet::from([hash]), Vec::new(), &nonces);
+    let nonces = HashMap::from_iter([(Address::repeat_byte(1), 1)]);
+    queue.settle(&HashSet::from_iter([hash]), Vec::new(), &nonces);
     queue.begin_block(10);
     assert!(queue.get(hash).is_none());
     assert_eq!(drain(&mut queue), [(1, 1)]);
@@ -339,7 +339,7 @@ proptest! {
         let limits = tight();
         let mut queue = Queue::new(limits);
         // The chain: nonces after the last committed block, and what the open block has executed.
-        let mut committed: HashMap<Address, u64> = HashMap::new();
+        let mut committed: HashMap<Address, u64> = HashMap::default();
         let mut open: Vec<PooledTransaction> = Vec::new();
         let mut last: Option<PooledTransaction> = None;
         // What an abandoned block held comes back over the bounds: it was acknowledged.
@@ -386,7 +386,7 @@ proptest! {
                         }
                         open.iter().map(|tx| tx.hash).collect()
                     } else {
-                        HashSet::new()
+                        HashSet::default()
                     };
                     let nonces = open
                         .iter()
@@ -562,7 +562,7 @@ fn f54_what_is_being_executed_or_was_acknowledged_stays() {
     );
     let nonces = (1..=3).map(|sender| (Address::repeat_byte(sender), 0)).collect();
     // The block is abandoned: what it held comes again and cannot be displaced any more.
-    queue.settle(&HashSet::new(), Vec::new(), &nonces);
+    queue.settle(&HashSet::default(), Vec::new(), &nonces);
     assert_eq!(
         try_add(&mut queue, Spec::new(9, 0, 1_000_000)),
         Err(PoolError::Full)

@@ -24,10 +24,13 @@ use super::{PoolError, PoolLimits, PooledTransaction};
 use crate::builder::reserve::ATTRIBUTION_CONTRACTS;
 use alloy::{
     consensus::Transaction,
-    primitives::{Address, B256, U256},
+    primitives::{
+        Address, B256, U256,
+        map::{HashMap, HashSet},
+    },
 };
 use core::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 
 /// Everything that waits.
 #[derive(Debug, Default)]
