@@ -23,8 +23,9 @@ use tributary_protocol::{
 pub struct NodeConfig {
     /// Rules of the chain, from `rollup.json`.
     pub rollup: RollupConfig,
-    /// Block 0 and the state in it: from `genesis.json`, or composed from what is built in. Its hash must be the one in `rollup`.
-    pub genesis: Genesis,
+    /// Block 0 and the state in it: from `genesis.json`, or composed from what is built in. Its hash must be the one in `rollup`. Without it
+    /// the store must hold the chain already.
+    pub genesis: Option<Genesis>,
     /// Forks and blob schedule of L1.
     pub l1_chain: L1ChainConfig,
     /// Where the chain is kept; see [`NodeConfig::store_folder`].

@@ -71,7 +71,7 @@ impl Machine {
         let (rollup, genesis) = genesis_of(&self.l1);
         let config = NodeConfig {
             rollup,
-            genesis,
+            genesis: Some(genesis),
             l1_chain: L1ChainConfig::preset(900).unwrap(),
             data_dir: "unused".into(),
             http_addr: ([127, 0, 0, 1], 0).into(),

@@ -52,7 +52,7 @@ impl Setup {
         Self {
             config: NodeConfig {
                 rollup,
-                genesis,
+                genesis: Some(genesis),
                 l1_chain: L1ChainConfig::preset(900).unwrap(),
                 data_dir: "unused".into(),
                 http_addr: ([127, 0, 0, 1], 0).into(),
@@ -230,11 +230,12 @@ fn a_store_of_another_chain_is_refused() {
             store: setup.store.clone(),
             ..Setup::new(true)
         };
-        let mut json = setup.config.genesis.as_json().clone();
+        let mut json = setup.config.genesis.take().unwrap().as_json().clone();
         json.timestamp += 1;
-        setup.config.genesis = tributary_protocol::genesis::Genesis::new(json).unwrap();
+        let genesis = tributary_protocol::genesis::Genesis::new(json).unwrap();
         setup.config.rollup.genesis.l2_time += 1;
-        setup.config.rollup.genesis.l2.hash = setup.config.genesis.seal().hash;
+        setup.config.rollup.genesis.l2.hash = genesis.seal().hash;
+        setup.config.genesis = Some(genesis);
         let error = setup.refusal().await;
         let NodeError::Engine(tributary_sequencer::engine::EngineError::Store(StoreError::OtherChain {
             ..

@@ -30,7 +30,7 @@ use crate::{
     preconfirmation::{Preconfirmations, Signing},
     rpc::{NodeStatus, Rpc, TransactionTarget},
     sequencing::{Sequencing, StateError},
-    store::{ChainIdentity, StoreError},
+    store::{ChainIdentity, Store, StoreError, import::stored_genesis},
     verifier::Verifier,
 };
 use alloy::primitives::B256;
@@ -40,7 +40,8 @@ use tokio_util::sync::CancellationToken;
 use tributary_derivation::driver::{DerivationStatus, Driver};
 use tributary_protocol::{
     block::{L1BlockId, L2BlockRef},
-    genesis::GenesisMismatch,
+    config::RollupConfig,
+    genesis::{Genesis, GenesisBlock, GenesisMismatch},
 };
 
 /// Why a node did not start, or ended.
@@ -123,8 +124,7 @@ impl Node {
         parts: NodeParts,
         stop: CancellationToken,
     ) -> Result<Self, NodeError> {
-        let genesis = config.genesis.seal();
-        config.genesis.check(&config.rollup, &genesis)?;
+        let genesis = block_0(config.genesis.as_ref(), &config.rollup, &*parts.store)?;
         let rollup = Arc::new(config.rollup);
         let l1_chain = Arc::new(config.l1_chain);
         let engine = Engine::start(parts.store, rollup.clone(), &genesis, config.engine)?;
@@ -358,6 +358,28 @@ fn tell_of_signing(sequencing: bool, signing: Option<&Signing>) {
         ),
         None => {}
     }
+}
+
+/// Block 0, whose hash `rollup` names: from its genesis, or from the chain that the store holds already.
+fn block_0(
+    genesis: Option<&Genesis>,
+    rollup: &RollupConfig,
+    store: &dyn Store,
+) -> Result<GenesisBlock, NodeError> {
+    let Some(genesis) = genesis else {
+        let block = stored_genesis(store)?;
+        if block.hash != rollup.genesis.l2.hash {
+            return Err(NodeError::Genesis(GenesisMismatch {
+                field: "genesis hash",
+                rollup: rollup.genesis.l2.hash.to_string(),
+                genesis: block.hash.to_string(),
+            }));
+        }
+        return Ok(block);
+    };
+    let block = genesis.seal();
+    genesis.check(rollup, &block)?;
+    Ok(block)
 }
 
 /// What derivation knows of L1 and what is verified, for `optimism_syncStatus`.

@@ -42,12 +42,20 @@ impl FjallStore {
     /// # Errors
     /// [`StoreError::Locked`] when another process has it, [`StoreError::Torn`] when part of a write is missing.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        Self::open_with_cache(folder, CACHE_BYTES)
+    }
+
+    /// As [`Self::open`], with another amount of memory for blocks of the tables.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with_cache(folder: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
         std::fs::create_dir_all(folder).map_err(|source| StoreError::Folder {
             path: folder.to_path_buf(),
             source,
         })?;
         let database = Database::builder(folder)
-            .cache_size(CACHE_BYTES)
+            .cache_size(cache_bytes)
             .open()
             .map_err(|error| open_error(folder.to_path_buf(), error))?;
         let tables = Table::ALL

@@ -27,14 +27,13 @@ use tributary_protocol::{
     },
 };
 
-/// Trie nodes kept in memory at most, of all tries; more are cut off at a flush, the deepest first. A node takes about 300 bytes.
-const NODES_IN_MEMORY_MAX: usize = 2_000_000;
-
-/// Writes the state of `layers`, which are those of all blocks above `base`. Returns the tries of the new base.
+/// Writes the state of `layers`, which are those of all blocks above `base`. Returns the tries of the new base, of which at most `nodes_max`
+/// nodes are in memory.
 pub(super) fn flush(
     batch: &mut WriteBatch,
     base: &Base,
     layers: &[Arc<Layer>],
+    nodes_max: usize,
 ) -> Result<Option<(L2BlockNumber, StateTrie)>, StoreError> {
     let Some(newest) = layers.last() else {
         return Ok(None);
@@ -75,7 +74,7 @@ pub(super) fn flush(
         prefixes.push(prefix);
     }
     put_flushed(batch, number, &prefixes);
-    Ok(Some((number, bounded(&newest.trie))))
+    Ok(Some((number, bounded(&newest.trie, nodes_max))))
 }
 
 /// Tells the cache what a flush has changed, before anyone reads the new state.
@@ -153,13 +152,8 @@ fn move_flush_back(batch: &mut WriteBatch, base: &Base, changed: &[NodeChange]) 
     Ok(())
 }
 
-/// The state of block 0.
-pub(super) fn put_genesis(
-    batch: &mut WriteBatch,
-    number: L2BlockNumber,
-    changes: &StateChanges,
-    nodes: Vec<NodeChange>,
-) {
+/// State where there was none.
+pub(super) fn put_state(batch: &mut WriteBatch, changes: &StateChanges, nodes: Vec<NodeChange>) {
     put_accounts(
         batch,
         changes.accounts.iter().map(|(key, account)| (*key, *account)),
@@ -174,7 +168,6 @@ pub(super) fn put_genesis(
         let (key, _) = node_keys(&node);
         batch.set(Table::Nodes, key, node.after.map(Into::into));
     }
-    put_flushed(batch, number, &[]);
 }
 
 /// History of a flushed block that nobody may read any more.
@@ -203,7 +196,8 @@ fn flushed_nodes(base: &Base, number: L2BlockNumber) -> Result<Vec<Vec<u8>>, Sto
     required(&*base.snapshot, Table::Flushes, &key, codec::decode_keys)
 }
 
-fn put_flushed(batch: &mut WriteBatch, number: L2BlockNumber, prefixes: &[Vec<u8>]) {
+/// That the tables hold the state of block `number`, and which nodes the flush has changed.
+pub(super) fn put_flushed(batch: &mut WriteBatch, number: L2BlockNumber, prefixes: &[Vec<u8>]) {
     let key = codec::number_key(number);
     batch.put(Table::Flushes, key, codec::encode_keys(prefixes));
     batch.put(Table::Meta, meta::FLUSHED, key);
@@ -256,11 +250,11 @@ fn node_keys(node: &NodeChange) -> (Vec<u8>, Vec<u8>) {
 }
 
 /// The tries with no more nodes in memory than there may be.
-fn bounded(trie: &StateTrie) -> StateTrie {
-    if trie.nodes_in_memory() <= NODES_IN_MEMORY_MAX {
+fn bounded(trie: &StateTrie, nodes_max: usize) -> StateTrie {
+    if trie.nodes_in_memory() <= nodes_max {
         return trie.clone();
     }
     let depths = (1..64).rev().map(|depth| trie.trimmed(depth));
-    let mut depths = depths.skip_while(|trimmed| trimmed.nodes_in_memory() > NODES_IN_MEMORY_MAX / 2);
+    let mut depths = depths.skip_while(|trimmed| trimmed.nodes_in_memory() > nodes_max / 2);
     depths.next().unwrap_or_else(|| StateTrie::at(trie.root()))
 }

@@ -22,6 +22,7 @@ mod cache;
 pub mod codec;
 mod fjall;
 mod flush;
+pub mod import;
 mod layer;
 mod log_index;
 mod memory;
@@ -32,6 +33,7 @@ pub mod writer;
 
 pub use self::{
     fjall::FjallStore,
+    import::Import,
     layer::{BlockChanges, Change},
     log_index::LogQuery,
     memory::MemoryStore,
@@ -268,6 +270,12 @@ pub enum StoreError {
         head_number: L2BlockNumber,
         /// Hash of the unsafe head.
         head: B256,
+    },
+    /// State cannot be brought into a store that has some.
+    #[error("the store is not empty: table {} has entries", table.name())]
+    NotEmpty {
+        /// The first table with entries.
+        table: Table,
     },
     /// A block that must be there is not.
     #[error("block {0} is not in the store")]

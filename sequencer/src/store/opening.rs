@@ -148,10 +148,17 @@ fn write_genesis(
     reference: L2BlockRef,
 ) -> Result<(), StoreError> {
     let mut batch = WriteBatch::default();
-    batch.put(Table::Meta, meta::IDENTITY, encode_identity(identity));
     put_block(&mut batch, genesis, &reference);
     let nodes = genesis.trie.after.node_changes(&StateTrie::default(), &NoNodes)?;
-    flush::put_genesis(&mut batch, reference.number, &genesis.changes, nodes);
+    flush::put_state(&mut batch, &genesis.changes, nodes);
+    put_beginning(&mut batch, identity, reference);
+    store.write(batch, Durability::Synced)
+}
+
+/// That a chain begins with block 0, whose state is there.
+pub(super) fn put_beginning(batch: &mut WriteBatch, identity: ChainIdentity, reference: L2BlockRef) {
+    batch.put(Table::Meta, meta::IDENTITY, encode_identity(identity));
+    flush::put_flushed(batch, reference.number, &[]);
     let heads = Heads {
         unsafe_head: reference,
         safe_head: reference,
@@ -163,7 +170,6 @@ fn write_genesis(
         meta::HISTORY_FROM,
         codec::number_key(reference.number),
     );
-    store.write(batch, Durability::Synced)
 }
 
 /// State root in the header of block `number`.

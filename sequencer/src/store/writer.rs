@@ -35,6 +35,8 @@ pub struct StoreSettings {
     pub history_blocks: u64,
     /// Memory for accounts and slots read from disk, bytes.
     pub cache_bytes: u64,
+    /// Trie nodes kept in memory at most, of all tries; more are cut off at a flush, the deepest first. A node takes about 300 bytes.
+    pub trie_nodes_max: usize,
     /// Blocks after which what they changed is flushed; a few large ones are flushed earlier.
     pub flush_blocks: usize,
 }
@@ -45,6 +47,7 @@ impl Default for StoreSettings {
             // A day of blocks of one second and a little more: a withdrawal is proven against an output root of the last hours.
             history_blocks: 100_000,
             cache_bytes: 256 << 20,
+            trie_nodes_max: 2_000_000,
             flush_blocks: 16,
         }
     }
@@ -162,7 +165,9 @@ impl ChainWriter {
     /// When the write fails or what is stored does not fit together.
     pub fn flush(&mut self) -> Result<(), StoreError> {
         let mut batch = WriteBatch::default();
-        let Some((number, trie)) = flush::flush(&mut batch, &self.base, &self.layers)? else {
+        let Some((number, trie)) =
+            flush::flush(&mut batch, &self.base, &self.layers, self.settings.trie_nodes_max)?
+        else {
             return Ok(());
         };
         let history_from = self.prune(&mut batch)?;

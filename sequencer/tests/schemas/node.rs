@@ -90,7 +90,7 @@ impl RunningNode {
         let stop = CancellationToken::new();
         let config = NodeConfig {
             rollup,
-            genesis,
+            genesis: Some(genesis),
             l1_chain: L1ChainConfig::preset(900).unwrap(),
             data_dir: "unused".into(),
             http_addr: ([127, 0, 0, 1], 0).into(),

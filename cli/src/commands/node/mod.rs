@@ -1,8 +1,10 @@
 //! `tributary sequencer` and `tributary follower`: the same node, building blocks or only deriving them.
 
 mod admin;
+mod cache;
 
 pub(crate) use self::admin::METHODS as ADMIN_METHODS;
+use self::cache::CacheSizes;
 
 use super::{
     rpc::RpcArgs,
@@ -51,6 +53,10 @@ pub(crate) struct NodeArgs {
     /// The chain's genesis.json; not needed on a development L1.
     #[arg(long, env = "TRIBUTARY_GENESIS", value_name = "FILE")]
     pub(crate) genesis: Option<PathBuf>,
+    /// Take block 0 from the data folder, which holds the chain already, instead of working its state out again: a start does not depend on
+    /// how large the genesis is.
+    #[arg(long, env = "TRIBUTARY_STORED_GENESIS", conflicts_with = "genesis")]
+    pub(crate) stored_genesis: bool,
     /// Folder for the chain's data.
     #[arg(long, env = "TRIBUTARY_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: PathBuf,
@@ -88,9 +94,10 @@ pub(crate) struct NodeArgs {
     /// Blocks below the head whose state can be read.
     #[arg(long, env = "TRIBUTARY_HISTORY_BLOCKS", default_value_t = StoreSettings::default().history_blocks)]
     pub(crate) history_blocks: u64,
-    /// Memory for accounts and slots read from disk, MiB. The tries have memory of their own.
-    #[arg(long, env = "TRIBUTARY_STATE_CACHE_MIB", default_value_t = StoreSettings::default().cache_bytes >> 20, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
-    pub(crate) state_cache_mib: u64,
+    /// MiB of state kept in memory: a quarter for accounts and slots, a quarter for blocks of the store's tables, half for trie nodes. What
+    /// does not fit is read from disk. By default about 1,100.
+    #[arg(long, env = "TRIBUTARY_STATE_CACHE_MIB", value_name = "MIB", value_parser = clap::value_parser!(u64).range(16..=1 << 20))]
+    pub(crate) state_cache_mib: Option<u64>,
     #[command(flatten)]
     pub(crate) rpc: RpcArgs,
 }
@@ -209,7 +216,11 @@ async fn run(args: NodeArgs, kind: Kind) -> eyre::Result<()> {
     let metrics = telemetry::init_metrics()?;
     let shutdown = telemetry::shutdown_on_signal()?;
     let rollup = args.chain.rollup()?;
-    let (genesis, _) = genesis_for(&rollup, args.genesis.as_deref())?;
+    let genesis = match args.stored_genesis {
+        true => None,
+        false => Some(genesis_for(&rollup, args.genesis.as_deref())?.0),
+    };
+    let cache = CacheSizes::of(args.state_cache_mib);
     let l1_chain = args.chain.l1_chain(&rollup)?;
     let l1_url = args.chain.l1_rpc.parse();
     let l1_url = l1_url.with_context(|| format!("--l1-rpc `{}` is not a URL", args.chain.l1_rpc))?;
@@ -230,7 +241,8 @@ async fn run(args: NodeArgs, kind: Kind) -> eyre::Result<()> {
         builder: kind.builder,
         engine: StoreSettings {
             history_blocks: args.history_blocks,
-            cache_bytes: args.state_cache_mib << 20,
+            cache_bytes: cache.entries,
+            trie_nodes_max: cache.trie_nodes,
             ..StoreSettings::default()
         },
         rpc: args.rpc.settings(),
@@ -248,7 +260,7 @@ async fn run(args: NodeArgs, kind: Kind) -> eyre::Result<()> {
         signing: signing.transpose()?,
         on_halt: args.on_halt,
     };
-    let store = FjallStore::open(&config.store_folder())?;
+    let store = FjallStore::open_with_cache(&config.store_folder(), cache.blocks)?;
     let journal = config.sequencing.then(|| open_journal(&config.journal_folder()));
     let parts = NodeParts {
         l1: Arc::new(RpcL1Source::new(l1_url)),
