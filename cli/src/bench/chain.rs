@@ -22,7 +22,7 @@ use alloy::{
     consensus::{Sealed, SignableTransaction, TxEip1559, TxEnvelope, TxReceipt},
     eips::eip2718::Encodable2718,
     network::TxSignerSync,
-    primitives::{Address, B256, Bytes, TxKind, U256},
+    primitives::{Address, B256, Bytes, TxKind, U256, keccak256},
     signers::local::PrivateKeySigner,
     sol_types::SolCall,
 };
@@ -52,6 +52,7 @@ const L1_BLOCK_TIME: u64 = 12;
 /// Gas of a transaction of the set-up, of a record on its own, and of each record in a bundle.
 const SETUP_GAS: u64 = 60_000_000;
 const SINGLE_GAS: u64 = 400_000;
+const TRANSFER_GAS: u64 = 21_000;
 const BUNDLED_GAS: u64 = 250_000;
 /// Wei per gas: room for the base fee to rise a thousandfold.
 const MAX_FEE: u128 = 1_000_000_000;
@@ -65,6 +66,8 @@ pub(crate) struct Content {
     pub(crate) seed: u64,
     /// Records in a transaction; 1 makes each a call of its own.
     pub(crate) bundle_rows: usize,
+    /// Plain transfers instead of records, one for each inference.
+    pub(crate) transfers: bool,
     /// Transactions in a block.
     pub(crate) block_transactions: usize,
     /// Bytes of transactions after which a channel closes.
@@ -114,10 +117,14 @@ impl Chain {
         builder.close_channel()?;
         builder.chain.first_record = builder.chain.blocks.len();
         let records = population::attribute(content.seed, &content.inferences, None);
-        let transactions = records
-            .chunks(content.bundle_rows)
-            .map(|rows| record_transaction(&mut gateway, rows))
-            .collect::<eyre::Result<Vec<_>>>()?;
+        let transactions = if content.transfers {
+            let all = (0..records.len()).map(|index| transfer(&mut gateway, index));
+            all.collect::<eyre::Result<Vec<_>>>()?
+        } else {
+            let bundles = records.chunks(content.bundle_rows);
+            let all = bundles.map(|rows| record_transaction(&mut gateway, rows));
+            all.collect::<eyre::Result<Vec<_>>>()?
+        };
         for block in transactions.chunks(content.block_transactions) {
             builder.build_block(block.to_vec())?;
             if builder.open_bytes >= content.channel_bytes {
@@ -198,6 +205,12 @@ impl Account {
         let signature = self.signer.sign_transaction_sync(&mut transaction)?;
         Ok(transaction.into_signed(signature).into())
     }
+}
+
+/// One wei to an account nobody else pays, so that state grows as it does where everybody pays somebody.
+fn transfer(gateway: &mut Account, index: usize) -> eyre::Result<Bytes> {
+    let to = Address::from_slice(&keccak256(index.to_be_bytes())[12..]);
+    gateway.sign(to, Bytes::new(), U256::ONE, TRANSFER_GAS)
 }
 
 fn record_transaction(gateway: &mut Account, rows: &[AttributedInference]) -> eyre::Result<Bytes> {

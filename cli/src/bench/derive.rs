@@ -3,8 +3,10 @@
 //! Nothing is fetched while time is taken. The set-up is derived first, without the clock; what is timed are the blocks with records.
 
 use super::{
-    chain::{Built, Chain},
+    chain::{Built, Chain, Content},
+    rig::cpu,
     sample::{self, Clock, Lap, Took},
+    target::{self, Target},
 };
 use alloy::{
     consensus::{Header, Sealed},
@@ -31,6 +33,24 @@ use tributary_protocol::{
 /// Time after which no further run begins: five runs of some seconds each fit.
 const RUNS_BUDGET: Duration = Duration::from_secs(60);
 
+/// The parts of the chain that are derived for the exponent: the whole, a quarter and a sixteenth.
+const PARTS: [usize; 3] = [16, 4, 1];
+/// Steps of the pipeline between two looks at the memory it takes.
+const STEPS_PER_LOOK: usize = 4_096;
+/// What is wanted: the part of the bound that is reached, and the exponent of time over length.
+const OF_BOUND_MIN: f64 = 0.7;
+const EXPONENT_MAX: f64 = 1.02;
+
+/// One length of chain: what deriving and executing it took, and what the pipeline alone took in memory.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Length {
+    pub(crate) blocks: usize,
+    pub(crate) transactions: usize,
+    pub(crate) cpu_seconds: f64,
+    /// What the process grew by at most while the pipeline ran without execution.
+    pub(crate) pipeline_memory_mib: f64,
+}
+
 /// What was derived, and how fast.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct DeriveReport {
@@ -47,6 +67,13 @@ pub(crate) struct DeriveReport {
     pub(crate) execution_alone: Speed,
     /// CPU time of recovering and executing alone, over that of deriving and executing: 1 if deriving and comparing cost nothing.
     pub(crate) of_bound: f64,
+    /// The same with recovery spread over all cores in the bound but not in what is measured, which is one thread.
+    pub(crate) of_bound_all_cores: f64,
+    pub(crate) cores: usize,
+    /// Exponent of the time with execution over the number of transactions, by least squares over the lengths.
+    pub(crate) exponent: f64,
+    pub(crate) lengths: Vec<Length>,
+    pub(crate) targets: Vec<Target>,
     /// CPU time with execution, times that of recovery alone.
     pub(crate) over_recovery: f64,
     /// Part of the CPU time with execution that is the pipeline's.
@@ -126,8 +153,79 @@ impl<'a> Executor<'a> {
     }
 }
 
+/// Measures on chains of `content`: all of it, and for the exponent the first parts of it.
+pub(crate) fn run(content: &Content, tell: &dyn Fn(&str)) -> eyre::Result<DeriveReport> {
+    // Building, then five runs of executing alone and five of deriving, at a fifth of a millisecond a transaction.
+    let about = content.inferences.len() * 14 / 5_000 + 5;
+    let load_average = sample::begin(tell, Duration::from_secs(about.min(300) as u64));
+    let mut lengths = Vec::new();
+    for part in PARTS {
+        let part = Content {
+            inferences: content.inferences[..(content.inferences.len() / part).max(1)].to_vec(),
+            ..content.clone()
+        };
+        tell(&format!(
+            "building a chain of {} inferences in memory",
+            part.inferences.len()
+        ));
+        let chain = Chain::new(&part)?;
+        if part.inferences.len() == content.inferences.len() {
+            let mut report = measure(&chain)?;
+            lengths.push(length(&chain, report.with_execution.took.cpu_seconds)?);
+            report.exponent = exponent(&lengths);
+            report.targets = vec![
+                Target::at_least(
+                    "of the bound of recovering and executing",
+                    report.of_bound,
+                    OF_BOUND_MIN,
+                ),
+                Target::at_least(
+                    "of the bound with recovery on all cores",
+                    report.of_bound_all_cores,
+                    OF_BOUND_MIN,
+                ),
+                Target::at_most("exponent of time over length", report.exponent, EXPONENT_MAX),
+            ];
+            return Ok(DeriveReport {
+                lengths,
+                load_average,
+                ..report
+            });
+        }
+        let took = sample::median(RUNS_BUDGET, || derive(&chain, Some(Executor::new(&chain))))?;
+        lengths.push(length(&chain, took.cpu_seconds)?);
+    }
+    bail!("the whole chain is one of the parts")
+}
+
+fn length(chain: &Chain, cpu_seconds: f64) -> eyre::Result<Length> {
+    let records = &chain.blocks[chain.first_record..];
+    let memory = || cpu::memory_kib(std::process::id());
+    let (before, mut most) = (memory(), 0);
+    derive_looking(chain, None, &mut || most = memory().max(most))?;
+    Ok(Length {
+        blocks: records.len(),
+        transactions: records.iter().map(|built| built.batch.transactions.len()).sum(),
+        cpu_seconds,
+        pipeline_memory_mib: most.saturating_sub(before) as f64 / 1024.0,
+    })
+}
+
+/// Slope of the line with the least squares through the logarithms.
+fn exponent(lengths: &[Length]) -> f64 {
+    let points = lengths
+        .iter()
+        .map(|length| ((length.transactions as f64).ln(), length.cpu_seconds.ln()));
+    let points: Vec<_> = points.collect();
+    let count = points.len() as f64;
+    let mean_x = points.iter().map(|(x, _)| x).sum::<f64>() / count;
+    let mean_y = points.iter().map(|(_, y)| y).sum::<f64>() / count;
+    let covariance: f64 = points.iter().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum();
+    covariance / points.iter().map(|(x, _)| (x - mean_x).powi(2)).sum::<f64>()
+}
+
 /// Measures on `chain`.
-pub(crate) fn run(chain: &Chain) -> eyre::Result<DeriveReport> {
+fn measure(chain: &Chain) -> eyre::Result<DeriveReport> {
     let records = &chain.blocks[chain.first_record..];
     let transactions: Vec<_> = records
         .iter()
@@ -146,7 +244,14 @@ pub(crate) fn run(chain: &Chain) -> eyre::Result<DeriveReport> {
         transaction_mb_per_second: transaction_bytes as f64 / 1e6 / took.cpu_seconds,
         took,
     };
+    let cores = std::thread::available_parallelism().map_or(1, core::num::NonZero::get);
+    let on_all_cores = recovery.cpu_seconds / cores as f64 + execution.cpu_seconds;
     Ok(DeriveReport {
+        of_bound_all_cores: on_all_cores / with_execution.cpu_seconds,
+        cores,
+        exponent: 0.0,
+        lengths: Vec::new(),
+        targets: Vec::new(),
         blocks: records.len(),
         transactions: transactions.len(),
         payload_bytes,
@@ -196,7 +301,16 @@ fn execute_all(chain: &Chain) -> eyre::Result<Lap> {
 }
 
 /// Derives the whole chain; the time is that of the blocks with records. Without an executor, what was built stands in for its result.
-fn derive(chain: &Chain, mut executor: Option<Executor<'_>>) -> eyre::Result<Lap> {
+fn derive(chain: &Chain, executor: Option<Executor<'_>>) -> eyre::Result<Lap> {
+    derive_looking(chain, executor, &mut || ())
+}
+
+/// As [`derive`], calling `look` again and again.
+fn derive_looking(
+    chain: &Chain,
+    mut executor: Option<Executor<'_>>,
+    look: &mut dyn FnMut(),
+) -> eyre::Result<Lap> {
     let genesis = &chain.rollup.genesis;
     let start = ResetPoint {
         safe_head: chain.genesis_reference,
@@ -207,8 +321,12 @@ fn derive(chain: &Chain, mut executor: Option<Executor<'_>>) -> eyre::Result<Lap
     };
     let mut pipeline = Pipeline::new(chain.rollup.clone(), chain.l1_config.clone(), &start);
     let mut clock = Clock::start();
-    let mut derived = 0;
+    let (mut derived, mut steps) = (0, 0_usize);
     while derived < chain.blocks.len() {
+        steps += 1;
+        if steps.is_multiple_of(STEPS_PER_LOOK) {
+            look();
+        }
         match pipeline.step() {
             Step::Progress => {}
             Step::Discarded(discarded) => bail!("the pipeline discarded what was posted: {discarded:?}"),
@@ -230,6 +348,7 @@ fn derive(chain: &Chain, mut executor: Option<Executor<'_>>) -> eyre::Result<Lap
             }
         }
     }
+    look();
     Ok(clock.stop())
 }
 
@@ -292,17 +411,33 @@ impl fmt::Display for DeriveReport {
         write!(
             f,
             "\nwith execution {:.2} times the time of recovering senders alone; the pipeline is {:.1} % of it; {:.2} of the bound, which is \
-             recovering and executing alone",
+             recovering and executing alone, or {:.2} if the bound recovers on all {} cores\n\n\
+             | transactions | blocks | CPU with execution, s | memory of the pipeline alone, MiB |\n| --: | --: | --: | --: |\n",
             self.over_recovery,
             self.pipeline_share * 100.0,
-            self.of_bound
+            self.of_bound,
+            self.of_bound_all_cores,
+            self.cores
+        )?;
+        for length in &self.lengths {
+            writeln!(
+                f,
+                "| {} | {} | {:.3} | {:.1} |",
+                length.transactions, length.blocks, length.cpu_seconds, length.pipeline_memory_mib
+            )?;
+        }
+        write!(
+            f,
+            "\ntime grows with length to the power {:.3}  \n{}",
+            self.exponent,
+            target::lines(&self.targets)
         )
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::chain::Content, *};
+    use super::*;
     use crate::demo::generated;
     use alloy::primitives::B256;
 
@@ -311,6 +446,7 @@ mod tests {
             inferences: generated(1, 60),
             seed: 1,
             bundle_rows,
+            transfers: false,
             block_transactions: 3,
             channel_bytes: 5_000,
         })
@@ -326,6 +462,38 @@ mod tests {
             derive(&chain, None).unwrap();
             derive(&chain, Some(Executor::new(&chain))).unwrap();
         }
+    }
+
+    #[test]
+    fn a_length_twice_as_long_in_twice_the_time_is_linear() {
+        let length = |transactions: usize, cpu_seconds: f64| Length {
+            blocks: 1,
+            transactions,
+            cpu_seconds,
+            pipeline_memory_mib: 0.0,
+        };
+        let of = |power: f64| {
+            let lengths = [100_usize, 200, 400].map(|count| length(count, (count as f64).powf(power)));
+            exponent(&lengths)
+        };
+        assert!((of(1.0) - 1.0).abs() < 1e-9 && (of(1.5) - 1.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn transfers_are_derived_as_records_are() {
+        let content = Content {
+            inferences: generated(1, 64),
+            seed: 1,
+            bundle_rows: 1,
+            transfers: true,
+            block_transactions: 8,
+            channel_bytes: 5_000,
+        };
+        let report = run(&content, &|_| ()).unwrap();
+        assert_eq!(
+            (report.transactions, report.blocks, report.lengths.len()),
+            (64, 8, 3)
+        );
     }
 
     #[test]

@@ -34,6 +34,12 @@ pub(crate) struct Lap {
     wall: Duration,
 }
 
+impl Lap {
+    pub(crate) const fn cpu_seconds(&self) -> f64 {
+        self.cpu.as_secs_f64()
+    }
+}
+
 impl Clock {
     pub(crate) fn start() -> Self {
         Self {
@@ -110,6 +116,18 @@ pub(crate) fn load_average() -> f64 {
         .unwrap_or_default()
 }
 
+/// Bytes of all files below `folder`; one that goes away meanwhile counts nothing.
+pub(crate) fn bytes_in(folder: &std::path::Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .map(|entry| match entry.metadata() {
+            Ok(data) if data.is_dir() => bytes_in(&entry.path()),
+            Ok(data) => data.len(),
+            Err(_) => 0,
+        })
+        .sum()
+}
+
 /// The median; of an even number the lower one, so that it is a run that happened.
 pub(crate) fn middle(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
@@ -139,5 +157,15 @@ mod tests {
         });
         assert_eq!((took.unwrap().runs, runs), (RUNS_MAX, RUNS_MAX));
         assert_eq!(median(RUNS_BUDGET, || Err("no")).unwrap_err(), "no");
+    }
+
+    #[test]
+    fn files_in_folders_are_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("inner")).unwrap();
+        std::fs::write(folder.path().join("one"), [0; 10]).unwrap();
+        std::fs::write(folder.path().join("inner/two"), [0; 32]).unwrap();
+        assert_eq!(bytes_in(folder.path()), 42);
+        assert_eq!(bytes_in(&folder.path().join("nowhere")), 0);
     }
 }

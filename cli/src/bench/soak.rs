@@ -22,7 +22,7 @@ use memchr::memmem;
 use serde::Serialize;
 use serde_json::json;
 use std::{
-    fmt, fs,
+    fmt,
     path::Path,
     time::{Duration, Instant},
 };
@@ -157,21 +157,9 @@ fn minute(running: &Running, requests: &Requests, per_second: f64, folder: &Path
         answered_per_second: count as f64 / seconds,
         cpu_us_per_tx: spent.as_secs_f64() * 1e6 / count as f64,
         memory_mib: cpu::memory_mib(running.id),
-        disk_mib: bytes_in(&folder.join("sequencer")) >> 20,
+        disk_mib: sample::bytes_in(&folder.join("sequencer")) >> 20,
         blocks: (after - before).to(),
     })
-}
-
-/// Bytes of all files below `folder`; one that goes away meanwhile counts nothing.
-fn bytes_in(folder: &Path) -> u64 {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries
-        .map(|entry| match entry.metadata() {
-            Ok(data) if data.is_dir() => bytes_in(&entry.path()),
-            Ok(data) => data.len(),
-            Err(_) => 0,
-        })
-        .sum()
 }
 
 /// Slope of the line through equally spaced values with the least squares; 0 of fewer than two.
@@ -270,15 +258,5 @@ mod tests {
         assert!((slope([1.0, 3.0, 5.0, 7.0].into_iter()) - 2.0).abs() < 1e-12);
         assert!(slope([4.0, 4.0, 4.0].into_iter()).abs() < 1e-12);
         assert!(slope([4.0].into_iter()).abs() < 1e-12);
-    }
-
-    #[test]
-    fn files_in_folders_are_counted() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("inner")).unwrap();
-        fs::write(folder.path().join("one"), [0; 10]).unwrap();
-        fs::write(folder.path().join("inner/two"), [0; 32]).unwrap();
-        assert_eq!(bytes_in(folder.path()), 42);
-        assert_eq!(bytes_in(&folder.path().join("nowhere")), 0);
     }
 }

@@ -13,10 +13,9 @@ mod run;
 
 pub(crate) use self::{
     report::Report,
-    run::{Mode, wait_until_committed},
+    run::{Mode, Run, measure, wait_until_committed},
 };
 
-use self::run::Run;
 use crate::{
     bench::{
         rig::{

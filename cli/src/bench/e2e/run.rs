@@ -140,7 +140,7 @@ impl Usage {
 }
 
 /// Sends everything, waits until all of it is committed and verified, and reads every receipt. Blocks the thread.
-pub(super) fn measure(
+pub(crate) fn measure(
     running: &Running,
     load: &Load,
     requests: &Requests,

@@ -41,19 +41,25 @@ pub(crate) fn of_machine() -> Duration {
 
 /// Most memory process `id` ever had, in MiB; 0 if it is gone.
 pub(crate) fn memory_peak_mib(id: u32) -> u64 {
-    of_status(id, "VmHWM:")
+    of_status(id, "VmHWM:") >> 10
 }
 
 /// Memory process `id` has now, in MiB; 0 if it is gone.
 pub(crate) fn memory_mib(id: u32) -> u64 {
+    memory_kib(id) >> 10
+}
+
+/// The same in KiB.
+pub(crate) fn memory_kib(id: u32) -> u64 {
     of_status(id, "VmRSS:")
 }
 
+/// A value in KiB; 0 if the process is gone.
 fn of_status(id: u32, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kib: Option<u64> = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-    kib.unwrap_or_default() / 1024
+    kib.unwrap_or_default()
 }
 
 /// Name and time of a `stat` line. The name is in parentheses and may hold anything, parentheses included.

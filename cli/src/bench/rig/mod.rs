@@ -6,6 +6,7 @@ pub(crate) mod load;
 pub(crate) mod metrics;
 pub(crate) mod recover;
 pub(crate) mod side;
+pub(crate) mod state;
 
 use serde::Serialize;
 

@@ -2,7 +2,11 @@
 //!
 //! Both start with the same funded senders, block time and gas limit, both in processes of their own on files of their own.
 
-use super::{Genesis, client::Connection};
+use super::{
+    Genesis,
+    client::Connection,
+    state::{self, Loaded},
+};
 use crate::{
     devnet::{
         L2_CHAIN_ID, l1,
@@ -38,6 +42,10 @@ const START_POLL: Duration = Duration::from_millis(5);
 /// Wei each account starts with: 1 ETH.
 const FUNDS: u128 = 1_000_000_000_000_000_000;
 
+/// The sequencer's data folder below that of a run, and the store inside it.
+const SEQUENCER_FOLDER: &str = "sequencer";
+const STORE_FOLDER: &str = "chain";
+
 /// Seconds between blocks of the L1 beside ours: Ethereum's, so that it is as idle as Ethereum is.
 const L1_BLOCK_TIME_SECS: u64 = 12;
 
@@ -69,7 +77,9 @@ pub(crate) struct Running {
     /// In the order of starting, the node last.
     processes: Vec<Process>,
     folder: PathBuf,
-    node_args: Vec<OsString>,
+    /// Of the node, without the flags a caller chose.
+    base_args: Vec<OsString>,
+    more_args: Vec<OsString>,
 }
 
 impl Running {
@@ -88,22 +98,68 @@ impl Running {
             Side::Ours => start_beside(&mut processes, genesis, accounts, folder, &ports).await?,
             Side::Anvil => {}
         }
-        let node_args = match side {
-            Side::Ours => sequencer_args(genesis, folder, &ports, more),
+        let mut base_args = match side {
+            Side::Ours => sequencer_args(genesis, folder, &ports),
             Side::Anvil => anvil_node_args(genesis, accounts, folder, ports.sequencer)?,
         };
-        let mut running = Self {
+        if side == Side::Ours {
+            base_args.extend(["--genesis".into(), folder.join(GENESIS_FILE).into()]);
+        }
+        let running = Self {
             side,
             address,
             id: 0,
             beside: processes.iter().filter_map(Process::id).collect(),
             processes,
             folder: folder.to_owned(),
-            node_args,
+            base_args,
+            more_args: more.iter().map(OsString::from).collect(),
         };
-        running.start_node().await?;
-        running.wait_for_block(1).await?;
-        Ok(running)
+        running.begun().await
+    }
+
+    /// Starts ours on a state that was loaded into `folder` by [`Running::load`].
+    pub(crate) async fn start_on(
+        loaded: Loaded,
+        genesis: &Genesis,
+        folder: &Path,
+        more: &[&str],
+    ) -> eyre::Result<Self> {
+        let mut processes = Vec::new();
+        let ports = Ports::free()?;
+        let start = start_l1(&mut processes, folder, &ports).await?;
+        loaded.begin_chain(&mut network(genesis, start)?, folder)?;
+        start_da(&mut processes, folder, &ports)?;
+        let mut base_args = sequencer_args(genesis, folder, &ports);
+        base_args.push("--stored-genesis".into());
+        let running = Self {
+            side: Side::Ours,
+            address: loopback(ports.sequencer),
+            id: 0,
+            beside: processes.iter().filter_map(Process::id).collect(),
+            processes,
+            folder: folder.to_owned(),
+            base_args,
+            more_args: more.iter().map(OsString::from).collect(),
+        };
+        running.begun().await
+    }
+
+    /// Brings funded `accounts` into the store of a sequencer that is going to run in `folder`; no account may be given twice.
+    pub(crate) fn load(
+        genesis: &Genesis,
+        accounts: &[Address],
+        folder: &Path,
+        tell: &dyn Fn(&str),
+    ) -> eyre::Result<Loaded> {
+        let store = folder.join(SEQUENCER_FOLDER).join(STORE_FOLDER);
+        state::load(&store, &network_anywhere(genesis)?, accounts, FUNDS, tell)
+    }
+
+    async fn begun(mut self) -> eyre::Result<Self> {
+        self.start_node().await?;
+        self.wait_for_block(1).await?;
+        Ok(self)
     }
 
     /// Starts the node on the files it has, and waits until it answers.
@@ -112,7 +168,8 @@ impl Running {
             Side::Ours => std::env::current_exe()?,
             Side::Anvil => programs::anvil()?,
         };
-        let node = Process::start(&self.side.to_string(), &program, &self.node_args, &self.folder)?;
+        let args = [&self.base_args[..], &self.more_args].concat();
+        let node = Process::start(&self.side.to_string(), &program, &args, &self.folder)?;
         self.id = node.id().ok_or_eyre("the node has ended")?;
         self.processes.push(node);
         self.wait_for_block(0).await
@@ -175,6 +232,23 @@ async fn start_beside(
     folder: &Path,
     ports: &Ports,
 ) -> eyre::Result<()> {
+    let start = start_l1(processes, folder, ports).await?;
+    network(genesis, start)?
+        .with_accounts(funded(accounts))?
+        .write(folder)?;
+    start_da(processes, folder, ports)
+}
+
+/// Where a chain begins on L1.
+#[derive(Clone, Copy, Debug)]
+struct L1Start {
+    hash: B256,
+    /// Unix seconds.
+    time: u64,
+}
+
+/// An idle L1; returns its block 0.
+async fn start_l1(processes: &mut Vec<Process>, folder: &Path, ports: &Ports) -> eyre::Result<L1Start> {
     let l1_url = url(ports.l1);
     let args = anvil_args(
         ports.l1,
@@ -184,7 +258,15 @@ async fn start_beside(
     );
     processes.push(Process::start("l1", &programs::anvil()?, &args, folder)?);
     l1::wait_until_it_answers(&l1_url, processes.last_mut()).await?;
-    network(genesis, accounts, &l1_url).await?.write(folder)?;
+    let start = l1::provider(&l1_url)?.get_block_by_number(0.into()).await?;
+    let start = start.ok_or_eyre("L1 has no block 0")?.header;
+    Ok(L1Start {
+        hash: start.hash,
+        time: start.timestamp,
+    })
+}
+
+fn start_da(processes: &mut Vec<Process>, folder: &Path, ports: &Ports) -> eyre::Result<()> {
     let binary = std::env::current_exe()?;
     let path = |name: &str| OsString::from(folder.join(name));
     let da: [OsString; 5] = [
@@ -198,34 +280,39 @@ async fn start_beside(
     Ok(())
 }
 
-fn sequencer_args(genesis: &Genesis, folder: &Path, ports: &Ports, more: &[&str]) -> Vec<OsString> {
+fn sequencer_args(genesis: &Genesis, folder: &Path, ports: &Ports) -> Vec<OsString> {
     let path = |name: &str| OsString::from(folder.join(name));
-    let args: [OsString; 17] = [
+    let args: [OsString; 15] = [
         "sequencer".into(),
         "--log-level".into(),
         "warn".into(),
         "--rollup-config".into(),
         path(ROLLUP_FILE),
-        "--genesis".into(),
-        path(GENESIS_FILE),
         "--l1-rpc".into(),
         url(ports.l1).into(),
         "--da-url".into(),
         url(ports.da).into(),
         "--data-dir".into(),
-        path("sequencer"),
+        path(SEQUENCER_FOLDER),
         "--http-addr".into(),
         loopback(ports.sequencer).to_string().into(),
         "--pool-transactions-max".into(),
         genesis.pool_transactions_max.to_string().into(),
     ];
-    args.into_iter().chain(more.iter().map(OsString::from)).collect()
+    args.into()
+}
+
+/// The chain of a measurement wherever L1 begins: what its contracts are does not depend on that.
+pub(crate) fn network_anywhere(genesis: &Genesis) -> eyre::Result<Network> {
+    let anywhere = L1Start {
+        hash: B256::repeat_byte(1),
+        time: 1,
+    };
+    network(genesis, anywhere)
 }
 
 /// A chain on an L1 without contracts: nothing is posted there, so nobody misses them.
-async fn network(genesis: &Genesis, accounts: &[Address], l1_url: &str) -> eyre::Result<Network> {
-    let start = l1::provider(l1_url)?.get_block_by_number(0.into()).await?;
-    let start = start.ok_or_eyre("L1 has no block 0")?.header;
+fn network(genesis: &Genesis, start: L1Start) -> eyre::Result<Network> {
     let spec = ChainSpec {
         l1_chain_id: l1::L1_CHAIN_ID,
         l2_chain_id: L2_CHAIN_ID,
@@ -246,14 +333,14 @@ async fn network(genesis: &Genesis, accounts: &[Address], l1_url: &str) -> eyre:
             hash: start.hash,
             number: L1BlockNumber(0),
         },
-        l1_start_time: start.timestamp,
+        l1_start_time: start.time,
         system_config: Address::repeat_byte(1),
         optimism_portal: Address::repeat_byte(2),
         dispute_game_factory: Address::repeat_byte(3),
         batch_inbox: batch_inbox(L2_CHAIN_ID),
         l2_genesis_hash: B256::ZERO,
     };
-    Network::new(&spec, deployment)?.with_accounts(funded(accounts))
+    Network::new(&spec, deployment)
 }
 
 fn anvil_node_args(

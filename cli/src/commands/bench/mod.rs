@@ -2,10 +2,14 @@
 
 mod e2e;
 mod node;
+mod rules;
 
 use self::{
     e2e::E2eArgs,
-    node::{BareServerArgs, CrashArgs, LatencyArgs, ReadsArgs, SoakArgs, StateArgs},
+    node::{
+        AccountBytesArgs, BareServerArgs, CrashArgs, LatencyArgs, MemoryArgs, ReadsArgs, SoakArgs, StateArgs,
+    },
+    rules::{ExecArgs, RootArgs},
 };
 use super::shared::duration;
 use crate::{
@@ -42,10 +46,16 @@ pub(crate) enum Measurement {
     Reads(ReadsArgs),
     Soak(SoakArgs),
     State(StateArgs),
+    Memory(MemoryArgs),
     Crash(CrashArgs),
     /// Answer every request with a constant (the peer of `bench reads`).
     #[command(hide = true)]
     BareServer(BareServerArgs),
+    /// Look at what the accounts of a store take in memory (for `bench memory`).
+    #[command(hide = true)]
+    AccountBytes(AccountBytesArgs),
+    Exec(ExecArgs),
+    Root(RootArgs),
     Derive(DeriveArgs),
     Batch(BatchArgs),
 }
@@ -85,6 +95,9 @@ pub(crate) struct ContentArgs {
     /// Records in one transaction.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=500))]
     pub(crate) bundle_rows: u16,
+    /// Plain transfers instead of records.
+    #[arg(long)]
+    pub(crate) transfers: bool,
     /// Transactions in one block of a second: by default about the rate of Azure's trace.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=500))]
     pub(crate) block_transactions: u16,
@@ -97,20 +110,19 @@ pub(crate) struct ContentArgs {
 }
 
 impl ContentArgs {
-    fn chain(&self) -> eyre::Result<Chain> {
+    fn content(&self) -> eyre::Result<Content> {
         let count = usize::try_from(self.records)?;
-        let content = Content {
+        Ok(Content {
             inferences: match &self.trace {
                 Some(path) => from_csv(path, count)?,
                 None => generated(self.seed, count),
             },
             seed: self.seed,
             bundle_rows: usize::from(self.bundle_rows),
+            transfers: self.transfers,
             block_transactions: usize::from(self.block_transactions),
             channel_bytes: self.channel_bytes,
-        };
-        eprintln!("  building the chain in memory");
-        Chain::new(&content)
+        })
     }
 }
 
@@ -151,10 +163,14 @@ pub(crate) async fn run(args: BenchArgs) -> eyre::Result<()> {
         Measurement::Reads(args) => node::reads(args).await,
         Measurement::Soak(args) => node::soak(args).await,
         Measurement::State(args) => node::state(args).await,
+        Measurement::Memory(args) => node::memory(args).await,
+        Measurement::Exec(args) => rules::exec(&args),
+        Measurement::Root(args) => rules::root(&args),
         Measurement::Crash(args) => node::crash(args).await,
+        Measurement::AccountBytes(args) => node::account_bytes(&args),
         Measurement::BareServer(args) => reads::serve_bare(args.addr).await,
         Measurement::Derive(args) => {
-            let report = derive::run(&args.content.chain()?)?;
+            let report = derive::run(&args.content.content()?, &node::progress)?;
             tell(args.json, &report.to_string(), &serde_json::to_string(&report)?);
             Ok(())
         }
@@ -163,7 +179,8 @@ pub(crate) async fn run(args: BenchArgs) -> eyre::Result<()> {
 }
 
 fn run_batch(args: &BatchArgs) -> eyre::Result<()> {
-    let chain = args.content.chain()?;
+    eprintln!("  building the chain in memory");
+    let chain = Chain::new(&args.content.content()?)?;
     let mut file = args.blocks_out.as_ref().map(|_| BlocksFile::new(&chain));
     let report = batch::run(&chain, |measured, channels| {
         eprintln!("  {} {}", measured.batch, measured.compression);

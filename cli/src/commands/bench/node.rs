@@ -1,7 +1,7 @@
 //! `tributary bench latency`, `reads`, `soak`, `state`, `memory` and `crash`: what a running node does under load.
 
 use super::{tell, write};
-use crate::bench::{crash, latency, reads, soak, state};
+use crate::bench::{crash, latency, memory, reads, soak, state};
 use clap::Args;
 use eyre::ensure;
 use serde::Serialize;
@@ -68,7 +68,7 @@ pub(crate) struct SoakArgs {
 
 /// What a transfer costs as the state grows.
 ///
-/// Ten million accounts take about ten gigabytes of memory while their genesis is written and read.
+/// Accounts go straight into the node's store, without a genesis file; ten million of them take some gigabytes of disk and of memory.
 #[derive(Args, Debug)]
 pub(crate) struct StateArgs {
     /// Accounts in the state, ascending.
@@ -80,6 +80,35 @@ pub(crate) struct StateArgs {
     /// Runs of each size.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=50))]
     pub(crate) runs: u8,
+    /// Folder for state.svg, cost over accounts.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
+    /// Seed of keys and recipients.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// End with one JSON object on standard output; the table goes to standard error.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A state larger than the node's cache, beside the same state in a cache that holds it; and bytes of an account and of a pending transaction.
+#[derive(Args, Debug)]
+pub(crate) struct MemoryArgs {
+    /// MiB the smaller cache has (the node's --state-cache-mib).
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u64).range(16..=1 << 20))]
+    pub(crate) cache_mib: u64,
+    /// Accounts in the state.
+    #[arg(long, default_value_t = 3_000_000, value_parser = clap::value_parser!(u32).range(50_000..=20_000_000))]
+    pub(crate) accounts: u32,
+    /// Transfers of each run.
+    #[arg(long, default_value_t = 60_000, value_parser = clap::value_parser!(u32).range(1..=5_000_000))]
+    pub(crate) transactions: u32,
+    /// Runs of each node, in turn.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=50))]
+    pub(crate) pairs: u8,
+    /// Transfers sent into the pool of a node with small blocks.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1_000..=1_000_000))]
+    pub(crate) pending: u32,
     /// Seed of keys and recipients.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
@@ -100,6 +129,20 @@ pub(crate) struct CrashArgs {
     /// End with one JSON object on standard output; the result goes to standard error.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// The process in which `bench memory` looks at a store.
+#[derive(Args, Debug)]
+pub(crate) struct AccountBytesArgs {
+    /// The store, which no node has open.
+    #[arg(long)]
+    pub(crate) store: PathBuf,
+    /// Accounts in it.
+    #[arg(long)]
+    pub(crate) accounts: usize,
+    /// Seed they were made from.
+    #[arg(long)]
+    pub(crate) seed: u64,
 }
 
 /// The server that `bench reads` compares with.
@@ -157,10 +200,31 @@ pub(super) async fn state(args: StateArgs) -> eyre::Result<()> {
         accounts: accounts.collect::<Result<_, _>>()?,
         transactions: usize::try_from(args.transactions)?,
         runs: usize::from(args.runs),
-        cache_mib: None,
         seed: args.seed,
     };
-    finish(args.json, &state::run(&plan, &progress).await?)
+    let report = state::run(&plan, &progress).await?;
+    if let Some(folder) = &args.out {
+        write(folder, "state.svg", &state::chart(&report))?;
+    }
+    finish(args.json, &report)
+}
+
+pub(super) async fn memory(args: MemoryArgs) -> eyre::Result<()> {
+    let plan = memory::Plan {
+        cache_mib: args.cache_mib,
+        accounts: usize::try_from(args.accounts)?,
+        transactions: usize::try_from(args.transactions)?,
+        pairs: usize::from(args.pairs),
+        pending: usize::try_from(args.pending)?,
+        seed: args.seed,
+    };
+    finish(args.json, &memory::run(&plan, &progress).await?)
+}
+
+pub(super) fn account_bytes(args: &AccountBytesArgs) -> eyre::Result<()> {
+    let bytes = memory::bytes_per_account(&args.store, args.accounts, args.seed)?;
+    println!("{}", serde_json::to_string(&bytes)?);
+    Ok(())
 }
 
 pub(super) async fn crash(args: CrashArgs) -> eyre::Result<()> {
@@ -171,11 +235,11 @@ pub(super) async fn crash(args: CrashArgs) -> eyre::Result<()> {
     finish(args.json, &crash::run(&plan, &progress).await?)
 }
 
-fn progress(step: &str) {
+pub(super) fn progress(step: &str) {
     eprintln!("  {step}");
 }
 
-fn finish<R: Display + Serialize>(json: bool, report: &R) -> eyre::Result<()> {
+pub(super) fn finish<R: Display + Serialize>(json: bool, report: &R) -> eyre::Result<()> {
     tell(json, &report.to_string(), &serde_json::to_string(report)?);
     Ok(())
 }
