@@ -5,25 +5,39 @@ use super::{
     args::Args,
     caller::Caller,
     error::{Answer, RpcError},
-    methods::{self, Run},
+    methods::{self, Found, Method, Run},
 };
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
+use std::time::Instant;
 use tokio::sync::OwnedSemaphorePermit;
 
 /// A method that only computes or reads, its answer written as JSON.
 pub(super) type Read = fn(&Rpc, Args) -> Answer;
 
-/// Carries out one request.
+/// Carries out one request, and counts it.
 pub(super) async fn call(rpc: &Rpc, caller: &Caller, method: &str, params: Option<&RawValue>) -> Answer {
-    let found = methods::find(method).filter(|method| rpc.serves(method));
-    // What does not exist is looked up for the price of the cheapest that does.
-    caller.take(found.map_or(1, |method| method.cost))?;
-    let found = found.ok_or_else(|| RpcError::unknown_method(method))?;
-    metrics::counter!("rpc_units_total").increment(found.cost.into());
-    match found.run {
+    let Some(Found { method, counted }) = methods::find(method).filter(|found| rpc.serves(found.method))
+    else {
+        // Whatever strangers make up must not become label values.
+        metrics::counter!("rpc_requests_total", "method" => "unknown", "outcome" => "error").increment(1);
+        // Looked up for the price of the cheapest that exists.
+        caller.take(1)?;
+        return Err(RpcError::unknown_method(method));
+    };
+    let started = Instant::now();
+    let answer = match caller.take(method.cost) {
+        Ok(()) => carry_out(rpc, caller, method, params).await,
+        Err(error) => Err(error),
+    };
+    counted.count(method.name, method.cost, answer.is_ok(), started);
+    answer
+}
+
+async fn carry_out(rpc: &Rpc, caller: &Caller, method: &'static Method, params: Option<&RawValue>) -> Answer {
+    match method.run {
         // What there is most of reads its parameters itself, without the copies that the others make.
-        Run::Send(run) => run(rpc, found.name, params).await,
+        Run::Send(run) => run(rpc, method.name, params).await,
         Run::Quick(run) => run(rpc, Args::parse(params)?),
         Run::Read(run) => read(rpc, Args::parse(params)?, run).await,
         Run::Heavy(run) => heavy(rpc, Args::parse(params)?, run).await,

@@ -7,13 +7,13 @@ use super::{
     Rpc,
     caller::Caller,
     dispatch,
-    error::{Answer, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, RESPONSE_TOO_LARGE, RpcError},
+    error::{Answer, INVALID_REQUEST, PARSE_ERROR, RESPONSE_TOO_LARGE, RpcError},
 };
 use core::pin::pin;
 use futures::{Stream, StreamExt, stream};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
-use std::{borrow::Cow, time::Instant};
+use std::borrow::Cow;
 
 #[derive(Deserialize)]
 struct Request<'a> {
@@ -167,9 +167,7 @@ async fn handle_one(rpc: &Rpc, caller: &Caller, request: &str) -> (Option<Box<Ra
     let (Some("2.0"), Some(method), false) = (request.jsonrpc.as_deref(), &request.method, has_bad_id) else {
         return invalid();
     };
-    let started = Instant::now();
     let answer = dispatch::call(rpc, caller, method, request.params).await;
-    count(method, &answer, started);
     let is_for_later = matches!(&answer, Err(error) if error.is_for_later);
     let max = rpc.settings().response_bytes_max;
     let is_too_large = matches!(&answer, Ok(result) if result.get().len() > max);
@@ -183,17 +181,6 @@ async fn handle_one(rpc: &Rpc, caller: &Caller, request: &str) -> (Option<Box<Ra
 fn too_large(id: Option<&RawValue>, flag: &str, max: usize) -> Box<RawValue> {
     let message = format!("response too large: {flag} is {max}");
     Response::new(id, Err(RpcError::new(RESPONSE_TOO_LARGE, message))).encode()
-}
-
-fn count(method: &str, answer: &Answer, started: Instant) {
-    let (method, outcome) = match answer {
-        Ok(_) => (method, "ok"),
-        // Whatever strangers make up must not become label values.
-        Err(error) if error.code == METHOD_NOT_FOUND => ("unknown", "error"),
-        Err(_) => (method, "error"),
-    };
-    metrics::counter!("rpc_requests_total", "method" => method.to_owned(), "outcome" => outcome).increment(1);
-    metrics::histogram!("rpc_request_seconds", "method" => method.to_owned()).record(started.elapsed());
 }
 
 fn refuse(code: i32, message: impl Into<String>) -> Box<RawValue> {

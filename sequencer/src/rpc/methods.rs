@@ -8,6 +8,7 @@
 use super::{
     Rpc,
     args::Args,
+    counted::Counted,
     debug,
     dispatch::{Read, encode},
     error::Answer,
@@ -184,13 +185,27 @@ static METHODS: &[Method] = methods! {
     read 20 "rollup_blockSignature" => signatures::block_signature,
 };
 
+/// A row, and how often it was used.
+pub(super) struct Found {
+    pub(super) method: &'static Method,
+    pub(super) counted: Counted,
+}
+
 /// The table by name.
-static BY_NAME: LazyLock<HashMap<&'static str, &'static Method>> =
-    LazyLock::new(|| METHODS.iter().map(|method| (method.name, method)).collect());
+static BY_NAME: LazyLock<HashMap<&'static str, Found>> = LazyLock::new(|| {
+    let found = |method: &'static Method| Found {
+        method,
+        counted: Counted::new(),
+    };
+    METHODS
+        .iter()
+        .map(|method| (method.name, found(method)))
+        .collect()
+});
 
 /// The method of this name.
-pub(super) fn find(name: &str) -> Option<&'static Method> {
-    BY_NAME.get(name).copied()
+pub(super) fn find(name: &str) -> Option<&'static Found> {
+    BY_NAME.get(name)
 }
 
 /// Names of every method served, in the order of the table.

@@ -13,6 +13,7 @@ mod block_id;
 mod bounds;
 mod caller;
 mod convert;
+mod counted;
 mod debug;
 mod dispatch;
 mod error;
