@@ -24,6 +24,9 @@ const PORTION: usize = 100_000;
 /// Accounts whose loading is reported.
 const REPORT_EVERY: usize = 1_000_000;
 
+/// Room an account needs on disk, bytes: about 620 once it is loaded, and the store's own journal meanwhile.
+const DISK_BYTES_PER_ACCOUNT: u64 = 1_000;
+
 /// State in a store that is no chain yet.
 pub(crate) struct Loaded {
     import: Import,
@@ -41,6 +44,8 @@ pub(crate) fn load(
     funds: u128,
     tell: &dyn Fn(&str),
 ) -> eyre::Result<Loaded> {
+    std::fs::create_dir_all(folder)?;
+    check_room(folder, accounts.len())?;
     let started = Instant::now();
     let mut import = Import::begin(Arc::new(FjallStore::open(folder)?))?;
     let contracts = network.genesis.seal().changes;
@@ -77,6 +82,21 @@ pub(crate) fn load(
     })
 }
 
+/// Fails before anything is written if the disk cannot hold the state: a full disk would stop more than this measurement.
+fn check_room(folder: &Path, accounts: usize) -> eyre::Result<()> {
+    let disk = nix::sys::statvfs::statvfs(folder)?;
+    let free = disk.blocks_available() * disk.fragment_size();
+    let needed = accounts as u64 * DISK_BYTES_PER_ACCOUNT;
+    ensure!(
+        free >= needed,
+        "{accounts} accounts need about {} MiB below {}, which has {} MiB free (TMPDIR names another folder)",
+        needed >> 20,
+        folder.display(),
+        free >> 20
+    );
+    Ok(())
+}
+
 impl Loaded {
     /// Makes it the chain of `network`, whose block 0 has this state from now on, and writes the network's files into `folder`.
     pub(crate) fn begin_chain(self, network: &mut Network, folder: &Path) -> eyre::Result<()> {
@@ -107,5 +127,18 @@ impl Loaded {
         self.import
             .finish(network.rollup.l2_chain_id, &block, reference)?;
         network.write(folder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_that_the_disk_cannot_hold_is_refused_before_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        check_room(folder.path(), 1).unwrap();
+        let error = check_room(folder.path(), 1 << 50).unwrap_err().to_string();
+        assert!(error.contains("MiB free"), "{error}");
     }
 }
