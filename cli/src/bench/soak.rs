@@ -111,18 +111,7 @@ pub(crate) async fn run(plan: &Plan, tell: &dyn Fn(&str)) -> eyre::Result<Report
     let last_over_first = last.answered_per_second / first.answered_per_second;
     let memory_slope = slope(minutes.iter().skip(1).map(|minute| minute.memory_mib as f64));
     Ok(Report {
-        targets: vec![
-            Target::at_least(
-                "tx/s of the last minute over the first's",
-                last_over_first,
-                LAST_OVER_FIRST_MIN,
-            ),
-            Target::at_most(
-                "growth of memory (MiB a minute; 1 % of it)",
-                memory_slope,
-                last.memory_mib as f64 * MEMORY_SLOPE_PART,
-            ),
-        ],
+        targets: targets(&minutes, last_over_first, memory_slope),
         last_over_first,
         cpu_last_over_first: last.cpu_us_per_tx / first.cpu_us_per_tx,
         memory_slope_mib_per_minute: memory_slope,
@@ -132,6 +121,23 @@ pub(crate) async fn run(plan: &Plan, tell: &dyn Fn(&str)) -> eyre::Result<Report
         genesis,
         load_average,
     })
+}
+
+/// Two minutes after the first are the least that memory has a slope over.
+fn targets(minutes: &[Minute], last_over_first: f64, memory_slope: f64) -> Vec<Target> {
+    let speed = Target::at_least(
+        "tx/s of the last minute over the first's",
+        last_over_first,
+        LAST_OVER_FIRST_MIN,
+    );
+    let memory = minutes.last().filter(|_| minutes.len() > 2).map(|last| {
+        Target::at_most(
+            "growth of memory (MiB a minute; 1 % of it)",
+            memory_slope,
+            last.memory_mib as f64 * MEMORY_SLOPE_PART,
+        )
+    });
+    [speed].into_iter().chain(memory).collect()
 }
 
 fn minute(running: &Running, requests: &Requests, per_second: f64, folder: &Path) -> eyre::Result<Minute> {
@@ -258,5 +264,19 @@ mod tests {
         assert!((slope([1.0, 3.0, 5.0, 7.0].into_iter()) - 2.0).abs() < 1e-12);
         assert!(slope([4.0, 4.0, 4.0].into_iter()).abs() < 1e-12);
         assert!(slope([4.0].into_iter()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn memory_is_not_said_to_be_flat_after_less_than_three_minutes() {
+        let minute = Minute {
+            answered_per_second: 1.0,
+            cpu_us_per_tx: 1.0,
+            memory_mib: 100,
+            disk_mib: 1,
+            blocks: 60,
+        };
+        assert_eq!(targets(&[minute; 2], 1.0, 0.0).len(), 1);
+        let of_three = targets(&[minute; 3], 1.0, 2.0);
+        assert!(of_three[0].holds && !of_three[1].holds, "{of_three:?}");
     }
 }
