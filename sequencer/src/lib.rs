@@ -21,4 +21,5 @@ pub mod quarantine;
 pub mod rpc;
 pub mod sequencing;
 pub mod store;
+pub mod unsafe_feed;
 pub mod verifier;

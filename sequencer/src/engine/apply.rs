@@ -76,7 +76,7 @@ impl Owner {
         self.revert_to(unsafe_head.number)
     }
 
-    fn execute(
+    pub(super) fn execute(
         &self,
         attributes: &BlockAttributes,
         parent: &StoredBlock,

@@ -11,6 +11,7 @@
 mod apply;
 mod chain;
 mod derivation;
+mod import;
 mod pending;
 mod recovery;
 mod writer;

@@ -51,6 +51,22 @@ pub enum EngineError {
         /// Hash of the parent.
         parent: B256,
     },
+    /// A block was given as unsafe at a height that L1 has decided on.
+    #[error("block {number} is given as unsafe, and another is safe")]
+    BelowSafe {
+        /// Its number.
+        number: L2BlockNumber,
+    },
+    /// A block was given under a hash that it does not execute to.
+    #[error("block {number} is said to be {claimed} and executes to {executed}")]
+    OtherHash {
+        /// Its number.
+        number: L2BlockNumber,
+        /// The hash it is said to have.
+        claimed: B256,
+        /// The hash it has.
+        executed: B256,
+    },
     /// Attributes contradict a safe block; what L1 says once it cannot unsay, so this node or its L1 is broken.
     #[error("attributes contradict block {number}, which is safe")]
     ContradictsSafe {
@@ -82,7 +98,11 @@ impl EngineError {
     pub const fn is_refusal(&self) -> bool {
         match self {
             Self::Store(error) => error.is_refusal(),
-            Self::BlockRef { .. } | Self::InvalidAttributes { .. } | Self::UnknownParent { .. } => true,
+            Self::BlockRef { .. }
+            | Self::InvalidAttributes { .. }
+            | Self::UnknownParent { .. }
+            | Self::BelowSafe { .. }
+            | Self::OtherHash { .. } => true,
             Self::ContradictsSafe { .. }
             | Self::Execution { .. }
             | Self::SystemConfig(_)
@@ -100,6 +120,7 @@ enum Command {
     SetSafe(L2BlockRef, L1BlockId, Answer<()>),
     SetFinalized(L2BlockRef, Answer<()>),
     Apply(Box<BlockAttributes>, L2BlockRef, Answer<Applied>),
+    Import(Box<BlockAttributes>, B256, B256, Answer<L2BlockRef>),
     ResetTo(L2BlockRef, SafeDerivation, Answer<()>),
     Flush(Answer<()>),
 }
@@ -195,6 +216,22 @@ impl Engine {
             .await
     }
 
+    /// Makes the block with these attributes the child of the block `parent`, as unsafe, if it has this hash; what followed the parent is
+    /// abandoned. A block that is there already stays.
+    ///
+    /// # Errors
+    /// [`EngineError::OtherHash`], [`EngineError::BelowSafe`], [`EngineError::UnknownParent`] or [`EngineError::InvalidAttributes`]; the
+    /// chain is then as it was.
+    pub async fn import_unsafe(
+        &self,
+        attributes: BlockAttributes,
+        parent: B256,
+        hash: B256,
+    ) -> Result<L2BlockRef, EngineError> {
+        self.ask(|answer| Command::Import(Box::new(attributes), parent, hash, answer))
+            .await
+    }
+
     /// After an L1 reorg: moves the safe head back and abandons every block above `unsafe_head`.
     ///
     /// # Errors
@@ -251,6 +288,9 @@ impl Owner {
             Command::SetSafe(head, derived_from, answer) => reply(answer, self.set_safe(head, derived_from)),
             Command::SetFinalized(head, answer) => reply(answer, self.set_finalized(head)),
             Command::Apply(attributes, parent, answer) => reply(answer, self.apply(&attributes, &parent)),
+            Command::Import(attributes, parent, hash, answer) => {
+                reply(answer, self.import(&attributes, parent, hash))
+            }
             Command::ResetTo(unsafe_head, safe, answer) => reply(answer, self.reset_to(&unsafe_head, safe)),
             Command::Flush(answer) => reply(answer, self.flush()),
         }
@@ -346,7 +386,7 @@ fn genesis_outcome(genesis: &GenesisBlock) -> BlockOutcome {
 }
 
 /// Where the block stands, from its L1-attributes transaction.
-fn block_ref(config: &RollupConfig, outcome: &BlockOutcome) -> Result<L2BlockRef, EngineError> {
+pub(super) fn block_ref(config: &RollupConfig, outcome: &BlockOutcome) -> Result<L2BlockRef, EngineError> {
     L2BlockRef::from_block(&outcome.block, outcome.hash, &config.genesis).map_err(|source| {
         EngineError::BlockRef {
             number: outcome.block.header.number,

@@ -31,6 +31,7 @@ use crate::{
     rpc::{NodeStatus, Rpc, TransactionTarget},
     sequencing::{Sequencing, StateError},
     store::{ChainIdentity, Store, StoreError, import::stored_genesis},
+    unsafe_feed::{EvidenceBook, SignerWatch, UnsafeFeed},
     verifier::Verifier,
 };
 use alloy::primitives::B256;
@@ -90,6 +91,9 @@ pub enum NodeError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// What was kept of contradictions cannot be read.
+    #[error("the folder of evidence cannot be read: {0}")]
+    Evidence(#[source] io::Error),
     /// The operating system gave no thread.
     #[error("no thread for the {role}: {source}")]
     Thread {
@@ -200,6 +204,18 @@ impl Node {
         if let Some((journal, _)) = &journal {
             roles.journal(journal.clone());
         }
+        let evidence = EvidenceBook::open(config.data_dir.join("evidence")).map_err(NodeError::Evidence)?;
+        if let (false, Some(url)) = (config.sequencing, &config.sequencer_rpc) {
+            let signer = SignerWatch::new(parts.l1.clone(), rollup.l1_system_config_address);
+            let feed = UnsafeFeed::new(
+                url.clone(),
+                engine.clone(),
+                signer.clone(),
+                evidence.clone(),
+                config.data_dir.clone(),
+            );
+            roles.listen(signer, feed);
+        }
         let target = match (&pool, config.sequencer_rpc) {
             (Some(pool), _) => TransactionTarget::Pool(pool.clone()),
             (None, Some(url)) => TransactionTarget::sequencer(url),
@@ -219,7 +235,8 @@ impl Node {
             parts.metrics_text,
             config.rpc,
         )
-        .with_preconfirmations(preconfirmations);
+        .with_preconfirmations(preconfirmations)
+        .with_evidence(evidence);
         roles.serve(listener, rpc)?;
         if let Some(verifier) = verifier {
             roles.verify(verifier)?;

@@ -9,6 +9,7 @@ use crate::{
     l1_view::L1View,
     preconfirmation::Preconfirmations,
     rpc::{Rpc, serve},
+    unsafe_feed::{SignerWatch, UnsafeFeed},
     verifier::Verifier,
 };
 use core::{fmt::Display, future::Future, pin::Pin, time::Duration};
@@ -114,6 +115,12 @@ impl Roles {
                 Ok::<_, core::convert::Infallible>(())
             })
         })
+    }
+
+    /// Takes the unsafe head from the sequencer, as far as it is signed by whom L1 names.
+    pub(super) fn listen(&mut self, signer: SignerWatch, feed: UnsafeFeed) {
+        self.tasks.spawn(signer.run(self.work.clone()));
+        self.tasks.spawn(feed.run(self.work.clone()));
     }
 
     /// Halts when the journal fails: what cannot be kept must not be promised.

@@ -16,6 +16,7 @@ mod message;
 mod producer;
 mod signing;
 
+pub(crate) use self::signing::keep_number;
 pub use self::{
     delta::{Delta, DeltaKind},
     kept::{PreconfirmedDelta, PreconfirmedPart},

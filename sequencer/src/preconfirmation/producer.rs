@@ -17,6 +17,7 @@ use crate::{
     store::{ChainReader, StoreError, StoredBlock},
 };
 use alloy::primitives::{B64, B256};
+use core::time::Duration;
 use op_alloy_consensus::OpTxEnvelope;
 use std::{
     collections::VecDeque,
@@ -30,6 +31,9 @@ use tributary_protocol::{
 
 /// Sealed blocks remembered as told: how deep a reorg can be and still be told block by block.
 const REMEMBERED_MAX: usize = 4_096;
+
+/// Pause between a change and the look it causes. A fast disk syncs several times in it, and each is worth less than a signature.
+const PACE: Duration = Duration::from_millis(1);
 
 /// Blocks below the head that are taken for told when telling begins. Whoever heard of them did so in an earlier life of the node.
 const TOLD_BEFORE_MAX: u64 = 256;
@@ -104,6 +108,10 @@ impl Producer {
                 _ = tips.changed() => {}
                 _ = heads.changed() => {}
                 _ = listeners.changed() => {}
+            }
+            tokio::select! {
+                () = stopped.cancelled() => return,
+                () = tokio::time::sleep(PACE) => {}
             }
         }
     }

@@ -135,19 +135,20 @@ pub fn raise_epoch(data_dir: &Path, wanted: Option<u64>) -> Result<u64, EpochErr
         }),
         Some(kept) if epoch == kept => Ok(epoch),
         _ => {
-            write_durably(data_dir, &file, &format!("{epoch}\n")).map_err(failed)?;
+            keep_number(data_dir, EPOCH_FILE, epoch).map_err(failed)?;
             Ok(epoch)
         }
     }
 }
 
-/// A crash leaves the old content or the new.
-fn write_durably(folder: &Path, file: &Path, text: &str) -> io::Result<()> {
+/// Writes a number into a file of `folder`; a crash leaves the old one or the new.
+pub(crate) fn keep_number(folder: &Path, name: &str, number: u64) -> io::Result<()> {
     use std::io::Write;
     fs::create_dir_all(folder)?;
+    let file = folder.join(name);
     let unfinished = file.with_extension("new");
     let mut written = fs::File::create(&unfinished)?;
-    written.write_all(text.as_bytes())?;
+    writeln!(written, "{number}")?;
     written.sync_all()?;
     fs::rename(&unfinished, file)?;
     fs::File::open(folder)?.sync_all()

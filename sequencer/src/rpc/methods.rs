@@ -183,6 +183,7 @@ static METHODS: &[Method] = methods! {
     read 2 "rollup_orderProof" => rollup::order_proof,
     read 2 "rollup_preconfirmation" => signatures::preconfirmation,
     read 20 "rollup_blockSignature" => signatures::block_signature,
+    read 100 "rollup_evidence" => signatures::evidence,
 };
 
 /// A row, and how often it was used.

@@ -45,7 +45,9 @@ pub use self::{
 };
 
 use self::{caller::Caller, feed::ChainFeed, filters::Filters, heavy::Heavy, meter::Meters, methods::Method};
-use crate::{engine::Chain, health::Health, pool::Pool, preconfirmation::Preconfirmations};
+use crate::{
+    engine::Chain, health::Health, pool::Pool, preconfirmation::Preconfirmations, unsafe_feed::EvidenceBook,
+};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -65,6 +67,7 @@ struct Shared {
     filters: Filters,
     feed: ChainFeed,
     preconfirmations: Preconfirmations,
+    evidence: EvidenceBook,
     meters: Arc<Meters>,
     /// Calls, estimates, log scans and proofs: they slow each other down and not the rest of the node.
     heavy: Heavy,
@@ -94,6 +97,7 @@ impl Rpc {
         Self {
             shared: Arc::new(Shared {
                 preconfirmations: Preconfirmations::new(chain.clone(), None, CancellationToken::new()),
+                evidence: EvidenceBook::default(),
                 chain,
                 target,
                 health,
@@ -122,6 +126,14 @@ impl Rpc {
     pub fn with_preconfirmations(mut self, preconfirmations: Preconfirmations) -> Self {
         let shared = Arc::get_mut(&mut self.shared).expect("nothing is served yet, so nobody else holds it");
         shared.preconfirmations = preconfirmations;
+        self
+    }
+
+    /// Publishes this evidence. Called before anything is served.
+    #[must_use]
+    pub fn with_evidence(mut self, evidence: EvidenceBook) -> Self {
+        let shared = Arc::get_mut(&mut self.shared).expect("nothing is served yet, so nobody else holds it");
+        shared.evidence = evidence;
         self
     }
 

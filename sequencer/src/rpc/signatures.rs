@@ -1,4 +1,5 @@
-//! What the unsafe-block signer has put its name to: `rollup_preconfirmation` and `rollup_blockSignature`.
+//! What the unsafe-block signer has put its name to: `rollup_preconfirmation` and `rollup_blockSignature`; and where it has contradicted
+//! itself: `rollup_evidence`.
 
 use super::{Rpc, args::Args, error::RpcError, eth::transactions::located};
 use crate::preconfirmation::{PreconfirmedDelta, SignatureJson, Signing};
@@ -9,8 +10,11 @@ use alloy::{
 use serde::Serialize;
 use tributary_protocol::{
     block::{L1BlockId, L2BlockNumber},
-    preconfirmation::TransactionsDigest,
+    preconfirmation::{Evidence, TransactionsDigest, Verdict},
 };
+
+/// Pieces of evidence in one answer: each may list the transactions of two blocks.
+const EVIDENCE_LISTED_MAX: usize = 16;
 
 /// The delta that a transaction was promised with.
 #[derive(Serialize)]
@@ -86,6 +90,26 @@ pub(super) fn block_signature(rpc: &Rpc, mut args: Args) -> Result<Option<BlockS
         parent_hash: block.reference.parent_hash,
         signature: SignatureJson::new(signed.as_ref(), signer(rpc)),
     }))
+}
+
+/// A contradiction and what it shows.
+#[derive(Serialize)]
+pub(super) struct Contradiction {
+    verdict: Verdict,
+    evidence: Evidence,
+}
+
+/// `rollup_evidence(first)`: contradictions this node has seen, oldest first, from the one with index `first` on (0 if not given), a few at a
+/// time.
+pub(super) fn evidence(rpc: &Rpc, mut args: Args) -> Result<Vec<Contradiction>, RpcError> {
+    let first: U64 = args.optional()?.unwrap_or_default();
+    args.end()?;
+    let first = usize::try_from(first.to::<u64>()).unwrap_or(usize::MAX);
+    let listed = rpc.shared.evidence.list(first, EVIDENCE_LISTED_MAX);
+    Ok(listed
+        .into_iter()
+        .map(|(evidence, verdict)| Contradiction { verdict, evidence })
+        .collect())
 }
 
 fn signer(rpc: &Rpc) -> Option<Address> {

@@ -230,6 +230,8 @@ fn rollup(facts: &Facts) -> Vec<Row> {
         ("rollup_preconfirmation", json!([facts.included[1]])),
         ("rollup_preconfirmation", json!([facts.included[0]])),
         ("rollup_preconfirmation", json!([facts.zero_hash])),
+        ("rollup_evidence", json!([])),
+        ("rollup_evidence", json!(["0x1"])),
         ("rollup_blockSignature", json!(["latest"])),
         ("rollup_blockSignature", json!([facts.block_hash])),
         ("rollup_blockSignature", json!(["0x0"])),

@@ -16,6 +16,7 @@ use alloy::{
     genesis::GenesisAccount,
     primitives::{Address, B256, Bloom, Bytes, Log, Signature, TxKind, U256, address},
     signers::{SignerSync, local::PrivateKeySigner},
+    sol_types::SolCall,
 };
 use op_alloy_consensus::{OpTxEnvelope, TxDeposit};
 use parking_lot::{Mutex, RwLock};
@@ -32,6 +33,7 @@ use tributary_derivation::{
 use tributary_protocol::{
     block::{L1BlockId, L1BlockNumber, L1BlockRef, L2BlockId, L2BlockNumber, L2BlockRef},
     config::{AltDaConfig, ChainGenesis, ChainOpConfig, L1ChainConfig, RollupConfig, SystemConfig},
+    contracts::ISystemConfig,
     deposit::encode_transaction_deposited,
     execute::InvalidTransaction,
     genesis::{Genesis, GenesisBlock, GenesisParts},
@@ -56,6 +58,7 @@ const SYSTEM_CONFIG: Address = address!("00000000000000000000000000000000000000b
 pub(crate) struct SimulatedL1 {
     chain: RwLock<Vec<L1Block>>,
     down: RwLock<bool>,
+    unsafe_block_signer: RwLock<Address>,
 }
 
 impl SimulatedL1 {
@@ -119,6 +122,11 @@ impl SimulatedL1 {
         *self.down.write() = down;
     }
 
+    /// Whom SystemConfig names.
+    pub(crate) fn set_unsafe_block_signer(&self, signer: Address) {
+        *self.unsafe_block_signer.write() = signer;
+    }
+
     fn up(&self) -> Result<(), L1Error> {
         if *self.down.read() {
             Err(L1Error::Down)
@@ -167,6 +175,17 @@ impl L1Source for SimulatedL1 {
                 .iter()
                 .find(|block| block.hash() == hash)
                 .cloned())
+        })
+    }
+
+    /// Knows one question: who signs.
+    fn call(&self, to: Address, input: Bytes) -> BoxFuture<'_, Result<Option<Bytes>, L1Error>> {
+        Box::pin(async move {
+            self.up()?;
+            let asks = ISystemConfig::unsafeBlockSignerCall {}.abi_encode();
+            let is_it = to == SYSTEM_CONFIG && input[..] == asks[..];
+            let signer = *self.unsafe_block_signer.read();
+            Ok(is_it.then(|| signer.into_word().to_vec().into()))
         })
     }
 }
