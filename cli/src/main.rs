@@ -54,6 +54,7 @@ enum Command {
     Da(commands::da::DaArgs),
     Deploy(commands::deploy::DeployArgs),
     Genesis(commands::genesis::GenesisArgs),
+    Evidence(commands::evidence::EvidenceArgs),
     Bench(commands::bench::BenchArgs),
     /// Run a program that ends when this process' parent ends (used by the devnet for its children).
     #[command(hide = true)]
@@ -92,6 +93,7 @@ async fn run(command: Command) -> eyre::Result<ExitCode> {
         Command::Da(args) => commands::da::run(args).await?,
         Command::Deploy(args) => commands::deploy::run(args).await?,
         Command::Genesis(args) => commands::genesis::run(args).await?,
+        Command::Evidence(args) => commands::evidence::run(args)?,
         Command::Bench(args) => commands::bench::run(args).await?,
         Command::Supervised { command } => {
             let (program, args) = command.split_first().expect("clap requires at least one word");

@@ -7,6 +7,7 @@ pub(crate) mod da;
 pub(crate) mod demo;
 pub(crate) mod deploy;
 pub(crate) mod devnet;
+pub(crate) mod evidence;
 pub(crate) mod genesis;
 pub(crate) mod indexer;
 pub(crate) mod node;

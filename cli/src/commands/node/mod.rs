@@ -144,7 +144,8 @@ pub(crate) struct SequencerArgs {
 pub(crate) struct FollowerArgs {
     #[command(flatten)]
     pub(crate) node: NodeArgs,
-    /// JSON-RPC of the sequencer, to which transactions are passed on; without it they are refused.
+    /// JSON-RPC of the sequencer (http://). Transactions are passed on to it; without it they are refused. Blocks that it has sealed and that are
+    /// signed by the unsafe-block signer of SystemConfig become the unsafe head.
     #[arg(long, env = "TRIBUTARY_SEQUENCER_RPC", value_name = "URL")]
     pub(crate) sequencer_rpc: Option<String>,
     /// File with the key of the admin RPC (64 hex digits, mode 600; `openssl rand -hex 32`). Without it there is no admin RPC.
