@@ -109,9 +109,10 @@ impl RpcError {
 impl From<StoreError> for RpcError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::StateUnavailable { .. } => {
-                Self::new(PRUNED, format!("pruned history unavailable: {error}"))
-            }
+            StoreError::StateUnavailable { .. } => Self::new(
+                PRUNED,
+                format!("pruned history unavailable: {error} (history-blocks)"),
+            ),
             error => Self::internal(error),
         }
     }

@@ -257,6 +257,14 @@ pub enum StoreError {
         /// The unsafe head.
         newest: L2BlockNumber,
     },
+    /// What an archive has to answer for is gone already.
+    #[error(
+        "the data folder is no archive: states below block {oldest} were pruned; start without --archive, or derive into an empty folder with it"
+    )]
+    NoArchive {
+        /// The oldest block whose state is kept.
+        oldest: L2BlockNumber,
+    },
     /// A block does not continue the unsafe head.
     #[error(
         "block {number} does not continue the unsafe head: its parent is {parent}, the head is {head_number} {head}"

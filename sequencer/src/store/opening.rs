@@ -40,7 +40,7 @@ impl ChainWriter {
     /// from what the blocks changed.
     ///
     /// # Errors
-    /// When the store holds another chain or layout, or does not hold together.
+    /// When the store holds another chain or layout, has forgotten states that an archive must have, or does not hold together.
     pub fn open(
         store: Arc<dyn Store>,
         chain_id: u64,
@@ -73,6 +73,9 @@ impl ChainWriter {
         let heads = required(&*snapshot, Table::Meta, meta::HEADS, decode_heads)?;
         check_order(&heads)?;
         let history_from = required(&*snapshot, Table::Meta, meta::HISTORY_FROM, codec::decode_number)?;
+        if settings.archive && history_from > L2BlockNumber(0) {
+            return Err(StoreError::NoArchive { oldest: history_from });
+        }
         let flushed = required(&*snapshot, Table::Meta, meta::FLUSHED, codec::decode_number)?;
         let base = Arc::new(Base {
             number: flushed,

@@ -33,6 +33,8 @@ pub struct StoreSettings {
     /// How many blocks below the unsafe head keep their state readable; blocks that are not finalized always do, since they may have to
     /// be taken back.
     pub history_blocks: u64,
+    /// Keeps the state of every block readable, whatever [`Self::history_blocks`] says.
+    pub archive: bool,
     /// Memory for accounts and slots read from disk, bytes.
     pub cache_bytes: u64,
     /// Trie nodes kept in memory at most, of all tries; more are cut off at a flush, the deepest first. A node takes about 300 bytes.
@@ -46,6 +48,7 @@ impl Default for StoreSettings {
         Self {
             // A day of blocks of one second and a little more: a withdrawal is proven against an output root of the last hours.
             history_blocks: 100_000,
+            archive: false,
             cache_bytes: 256 << 20,
             trie_nodes_max: 2_000_000,
             flush_blocks: 16,
@@ -299,6 +302,9 @@ impl ChainWriter {
             .min(self.heads.finalized_head.number)
             .min(self.base.number);
         let mut oldest = self.history_from;
+        if self.settings.archive {
+            return Ok(oldest);
+        }
         let blocks_max = PRUNED_PER_BLOCK_MAX.saturating_mul(self.layers.len() as u64);
         while oldest < target && oldest.0 - self.history_from.0 < blocks_max {
             oldest = oldest.next();

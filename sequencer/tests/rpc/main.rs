@@ -9,6 +9,7 @@ mod bad_input;
 #[path = "../support/chain.rs"]
 mod chain;
 mod contracts;
+mod history;
 mod logs;
 mod otterscan;
 mod preconfirmations;

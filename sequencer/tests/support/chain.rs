@@ -281,11 +281,15 @@ impl World {
     }
 
     pub(crate) fn on(store: Arc<dyn Store>) -> Self {
+        Self::with(store, StoreSettings::default())
+    }
+
+    pub(crate) fn with(store: Arc<dyn Store>, settings: StoreSettings) -> Self {
         let l1 = Arc::new(SimulatedL1::new());
         let (config, genesis) = genesis_of(&l1);
         let genesis = genesis.seal();
         let config = Arc::new(config);
-        let engine = Engine::start(store, config.clone(), &genesis, StoreSettings::default()).unwrap();
+        let engine = Engine::start(store, config.clone(), &genesis, settings).unwrap();
         Self {
             view: L1View::new(config.clone(), l1.clone()),
             config,

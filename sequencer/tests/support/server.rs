@@ -48,6 +48,10 @@ impl Server {
         Self::start(None, |_| {}, None).await
     }
 
+    pub(crate) async fn on(world: World) -> Self {
+        Self::start_on(world, None, |_| {}, None).await
+    }
+
     pub(crate) async fn with(change: impl FnOnce(&mut RpcSettings)) -> Self {
         Self::start(None, change, None).await
     }
@@ -66,7 +70,15 @@ impl Server {
         change: impl FnOnce(&mut RpcSettings),
         signing: Option<Signing>,
     ) -> Self {
-        let world = World::new();
+        Self::start_on(World::new(), target, change, signing).await
+    }
+
+    async fn start_on(
+        world: World,
+        target: Option<TransactionTarget>,
+        change: impl FnOnce(&mut RpcSettings),
+        signing: Option<Signing>,
+    ) -> Self {
         world.poll_l1().await;
         let pool = Pool::new(world.chain().clone(), PoolLimits::default());
         let health = Health::new(world.chain().clone());

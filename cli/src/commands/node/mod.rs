@@ -98,6 +98,9 @@ pub(crate) struct NodeArgs {
     /// does not fit is read from disk. By default about 1,100.
     #[arg(long, env = "TRIBUTARY_STATE_CACHE_MIB", value_name = "MIB", value_parser = clap::value_parser!(u64).range(16..=1 << 20))]
     pub(crate) state_cache_mib: Option<u64>,
+    /// Keep the state and the proofs of all blocks, whatever --history-blocks says. Refused in a data folder that has forgotten some.
+    #[arg(long, env = "TRIBUTARY_ARCHIVE")]
+    pub(crate) archive: bool,
     #[command(flatten)]
     pub(crate) rpc: RpcArgs,
 }
@@ -244,6 +247,7 @@ async fn run(args: NodeArgs, kind: Kind) -> eyre::Result<()> {
             history_blocks: args.history_blocks,
             cache_bytes: cache.entries,
             trie_nodes_max: cache.trie_nodes,
+            archive: args.archive,
             ..StoreSettings::default()
         },
         rpc: args.rpc.settings(),
