@@ -7,9 +7,18 @@
 #[path = "support/chain.rs"]
 mod chain;
 
-use alloy::primitives::{B256, Bytes};
+use alloy::primitives::{Address, B256, Bytes};
 use chain::{GENESIS_TIME, SimulatedL1, World, genesis_of, transfer};
-use std::{future::Future, sync::Arc, time::Duration};
+use serde_json::{Value, json};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tributary_derivation::driver::DriverSettings;
 use tributary_protocol::config::{L1ChainConfig, RollupConfig};
@@ -147,6 +156,96 @@ fn a_follower_builds_nothing() {
         assert_eq!(node.chain().heads().unsafe_head.number.0, 0);
         assert!(node.verified_head().is_none());
         stop(&setup, node).await;
+    });
+}
+
+/// Requests of a client: status and body.
+async fn ask(client: &reqwest::Client, node: &Node, method: &str, params: Value) -> (u16, Value) {
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+    let url = format!("http://{}", node.http_address());
+    let answer = client.post(url).json(&body).send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+/// Readers want ten times what is served, for as long as it takes to build twenty blocks. Requests have a runtime of their own, and the
+/// builder a thread, so every transaction that is sent meanwhile has its receipt and its block.
+#[test]
+fn f60_ten_times_the_reads_that_can_be_served_hold_up_neither_blocks_nor_receipts() {
+    const BLOCKS: u64 = 20;
+    story(async {
+        let mut setup = Setup::new(true);
+        let rpc = &mut setup.config.rpc;
+        (rpc.heavy_max, rpc.heavy_waiting_max) = (1, 4);
+        (rpc.call_gas_max, rpc.call_timeout) = (1 << 50, Duration::from_millis(20));
+        let readers = 10 * (rpc.heavy_max + rpc.heavy_waiting_max);
+        let node = Arc::new(setup.start().await.unwrap());
+        let (answered, refused) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let mut flood = JoinSet::new();
+        for _ in 0..readers {
+            let (node, answered, refused) = (node.clone(), answered.clone(), refused.clone());
+            flood.spawn(async move {
+                let client = reqwest::Client::new();
+                let endless = json!({Address::ZERO.to_string(): {"code": "0x5b5f56"}});
+                let call = json!([{"to": Address::ZERO}, "latest", endless]);
+                loop {
+                    let (status, answer) = ask(&client, &node, "eth_call", call.clone()).await;
+                    match answer["error"]["code"].as_i64() {
+                        Some(-32000) => answered.fetch_add(1, Ordering::Relaxed),
+                        Some(-32005) if status == 429 => refused.fetch_add(1, Ordering::Relaxed),
+                        other => panic!("{other:?}: {answer}"),
+                    };
+                }
+            });
+        }
+        // It has begun when readers are being turned away.
+        while refused.load(Ordering::Relaxed) == 0 {
+            tokio::task::yield_now().await;
+        }
+        let client = reqwest::Client::new();
+        let mut heads = node.chain().subscribe();
+        let (mut receipts, mut blocks) = (Vec::new(), Vec::new());
+        for number in 1..=BLOCKS {
+            let raw = transfer(1, number - 1).encoded_bytes().clone();
+            let sent = Instant::now();
+            let (_, answer) = ask(&client, &node, "eth_sendRawTransactionSync", json!([raw])).await;
+            receipts.push(sent.elapsed());
+            let receipt = &answer["result"];
+            assert_eq!(receipt["status"], "0x1", "{answer}");
+            assert_eq!(receipt["blockNumber"], json!(format!("{number:#x}")));
+            let due = Instant::now();
+            setup.clock.set(GENESIS_TIME + number);
+            heads
+                .wait_for(|heads| heads.unsafe_head.number.0 == number)
+                .await
+                .unwrap();
+            blocks.push(due.elapsed());
+        }
+        let (answered, refused) = (answered.load(Ordering::Relaxed), refused.load(Ordering::Relaxed));
+        assert!(
+            !flood.is_empty() && flood.try_join_next().is_none(),
+            "every reader is still at it"
+        );
+        assert!(answered > 0, "the flood is served as far as it goes");
+        receipts.sort_unstable();
+        blocks.sort_unstable();
+        println!(
+            "{readers} readers, {answered} answered, {refused} refused; receipts p50 {:?} worst {:?}; blocks p50 {:?} worst {:?}",
+            receipts[receipts.len() / 2],
+            receipts[receipts.len() - 1],
+            blocks[blocks.len() / 2],
+            blocks[blocks.len() - 1]
+        );
+        #[cfg(target_os = "linux")]
+        for thread in ["rpc", "builder", "engine"] {
+            let mut threads = std::fs::read_dir("/proc/self/task").unwrap();
+            let is_there = threads.any(|task| {
+                let name = std::fs::read_to_string(task.unwrap().path().join("comm"));
+                name.is_ok_and(|name| name.trim() == thread)
+            });
+            assert!(is_there, "{thread} has a thread of its own");
+        }
+        flood.shutdown().await;
+        stop(&setup, Arc::into_inner(node).unwrap()).await;
     });
 }
 

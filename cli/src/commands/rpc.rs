@@ -52,6 +52,30 @@ pub(crate) struct RpcArgs {
     /// Logs one eth_getLogs returns.
     #[arg(long, env = "TRIBUTARY_RPC_LOGS_MAX", default_value_t = defaults().logs_max)]
     rpc_logs_max: usize,
+    /// Of those, blocks whose logs may match and are read.
+    #[arg(long, env = "TRIBUTARY_RPC_LOGS_BLOCKS_READ_MAX", default_value_t = defaults().logs_blocks_read_max)]
+    rpc_logs_blocks_read_max: usize,
+    /// Addresses, or alternatives of one topic, a filter may name.
+    #[arg(long, env = "TRIBUTARY_RPC_FILTER_ALTERNATIVES_MAX", default_value_t = defaults().filter_alternatives_max)]
+    rpc_filter_alternatives_max: usize,
+    /// Blocks of one eth_simulateV1.
+    #[arg(long, env = "TRIBUTARY_RPC_SIMULATE_BLOCKS_MAX", default_value_t = defaults().simulate_blocks_max)]
+    rpc_simulate_blocks_max: u64,
+    /// Steps of the EVM one request may record.
+    #[arg(long, env = "TRIBUTARY_RPC_TRACE_STEPS_MAX", default_value_t = defaults().trace_steps_max)]
+    rpc_trace_steps_max: u64,
+    /// Bytes of everything one request may record.
+    #[arg(long, env = "TRIBUTARY_RPC_TRACE_BYTES_MAX", default_value_t = defaults().trace_bytes_max)]
+    rpc_trace_bytes_max: u64,
+    /// Blocks one trace_filter looks at.
+    #[arg(long, env = "TRIBUTARY_RPC_TRACE_FILTER_BLOCKS_MAX", default_value_t = defaults().trace_filter_blocks_max)]
+    rpc_trace_filter_blocks_max: u64,
+    /// Traces one trace_filter returns.
+    #[arg(long, env = "TRIBUTARY_RPC_TRACE_FILTER_RESULTS_MAX", default_value_t = defaults().trace_filter_results_max)]
+    rpc_trace_filter_results_max: usize,
+    /// Blocks one ots_searchTransactionsBefore or After looks at.
+    #[arg(long, env = "TRIBUTARY_RPC_SEARCH_BLOCKS_MAX", default_value_t = defaults().search_blocks_max)]
+    rpc_search_blocks_max: u64,
     /// Storage slots one request may ask for.
     #[arg(long, env = "TRIBUTARY_RPC_SLOTS_MAX", default_value_t = defaults().slots_max)]
     rpc_slots_max: usize,
@@ -109,6 +133,15 @@ pub(crate) struct RpcArgs {
     /// How long a client may read nothing of its answer.
     #[arg(long, env = "TRIBUTARY_RPC_WRITE_TIMEOUT", value_parser = duration, default_value = "30s")]
     rpc_write_timeout: Duration,
+    /// How long any HTTP request may take.
+    #[arg(long, env = "TRIBUTARY_RPC_REQUEST_TIMEOUT", value_parser = duration, default_value = "70s")]
+    rpc_request_timeout: Duration,
+    /// How long eth_sendRawTransactionSync waits for execution if it is not told.
+    #[arg(long, env = "TRIBUTARY_RPC_SYNC_TIMEOUT", value_parser = duration, default_value = "20s")]
+    rpc_sync_timeout: Duration,
+    /// How long it waits at most.
+    #[arg(long, env = "TRIBUTARY_RPC_SYNC_TIMEOUT_MAX", value_parser = duration, default_value = "60s")]
+    rpc_sync_timeout_max: Duration,
 }
 
 impl RpcArgs {
@@ -127,7 +160,15 @@ impl RpcArgs {
             call_timeout: self.rpc_call_timeout,
             call_memory_bytes_max: self.rpc_call_memory_max,
             logs_blocks_max: self.rpc_logs_blocks_max,
+            logs_blocks_read_max: self.rpc_logs_blocks_read_max,
             logs_max: self.rpc_logs_max,
+            filter_alternatives_max: self.rpc_filter_alternatives_max,
+            simulate_blocks_max: self.rpc_simulate_blocks_max,
+            trace_steps_max: self.rpc_trace_steps_max,
+            trace_bytes_max: self.rpc_trace_bytes_max,
+            trace_filter_blocks_max: self.rpc_trace_filter_blocks_max,
+            trace_filter_results_max: self.rpc_trace_filter_results_max,
+            search_blocks_max: self.rpc_search_blocks_max,
             slots_max: self.rpc_slots_max,
             filters_max: self.rpc_filters_max,
             heavy_max: self.rpc_heavy_max,
@@ -147,7 +188,10 @@ impl RpcArgs {
             body_timeout: self.rpc_body_timeout,
             idle_timeout: self.rpc_idle_timeout,
             write_timeout: self.rpc_write_timeout,
-            ..defaults()
+            request_timeout: self.rpc_request_timeout,
+            sync_timeout: self.rpc_sync_timeout,
+            sync_timeout_max: self.rpc_sync_timeout_max,
+            client_version: defaults().client_version,
         }
     }
 }

@@ -44,9 +44,6 @@ use std::{sync::Arc, thread};
 use tokio::sync::{oneshot, watch};
 use tributary_protocol::block::L2BlockNumber;
 
-/// Bytes that may wait for a disk that does not answer before nothing new is taken.
-const GATHERED_BYTES_MAX: usize = 64 << 20;
-
 /// How much the journal holds, and how long a record may wait for company.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -58,6 +55,8 @@ pub struct Settings {
     pub linger: Duration,
     /// Bytes that must stay free on the disk; below that nothing new is taken.
     pub free_bytes_min: u64,
+    /// Bytes that may wait for a disk that does not answer before nothing new is taken.
+    pub waiting_bytes_max: usize,
 }
 
 impl Default for Settings {
@@ -69,6 +68,7 @@ impl Default for Settings {
             linger: Duration::from_millis(1),
             // What waits at most, twice, and room for the store to commit what is under way.
             free_bytes_min: 512 << 20,
+            waiting_bytes_max: 64 << 20,
         }
     }
 }
@@ -339,12 +339,17 @@ impl Journal {
         if let Some(failure) = &gathered.failure {
             return Err(failure.to_string());
         }
-        if gathered.bytes.len() > GATHERED_BYTES_MAX {
-            return Err("the disk does not keep up with the journal".into());
+        let most = self.shared.settings.waiting_bytes_max;
+        if gathered.bytes.len() > most {
+            return Err(format!(
+                "the disk does not keep up with the journal: journal-waiting-bytes-max is {most}"
+            ));
         }
         if gathered.free_bytes < least {
             let free = gathered.free_bytes;
-            return Err(format!("the disk has {free} bytes left, {least} must stay free"));
+            return Err(format!(
+                "the disk has {free} bytes left, {least} must stay free (journal-free-bytes-min)"
+            ));
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The builder's side of the pool: transactions for one block, and agreeing with the chain before each.
 
-use super::{Pool, PooledTransaction, STUCK_SECS_MAX, Settled};
+use super::{Pool, PooledTransaction, Settled};
 use crate::{
     builder::{BlockTransactions, PoolTransaction, TransactionSource},
     journal::Journal,
@@ -15,10 +15,7 @@ use alloy::{
     },
 };
 use op_alloy_consensus::OpTxEnvelope;
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 use tokio::sync::watch;
 use tributary_protocol::{
     block::{L2BlockNumber, L2BlockRef},
@@ -126,7 +123,7 @@ impl Pool {
             .filter(|hash| !changes.included.contains(*hash) && queue.get(**hash).is_none())
             .copied()
             .collect();
-        if let Some(cutoff) = Instant::now().checked_sub(Duration::from_secs(STUCK_SECS_MAX)) {
+        if let Some(cutoff) = Instant::now().checked_sub(self.limits().lifetime) {
             queue.drop_stuck(cutoff);
         }
         let (pending, queued) = queue.status();

@@ -51,6 +51,13 @@ pub(super) fn recover_raw(
         }
         None => return Err(PoolError::NotReplayProtected),
     }
+    let fee = transaction
+        .max_fee_per_gas()
+        .saturating_mul(transaction.gas_limit().into());
+    if limits.fee_wei_max != 0 && fee > limits.fee_wei_max {
+        let cap = limits.fee_wei_max;
+        return Err(PoolError::FeeCap { fee, cap });
+    }
     let sender = transaction.recover_signer().map_err(|_| PoolError::Signature)?;
     let recovered = Recovered::new_unchecked(transaction, sender);
     Ok(WithEncoded::new(raw.clone(), recovered))

@@ -1,5 +1,6 @@
 //! Why a transaction was not taken. The texts are geth's, word for word: wallets and libraries tell errors apart by them.
 
+use super::WEI_PER_ETHER;
 use alloy::primitives::{Address, B256, U256};
 
 /// Why the pool did not take a transaction.
@@ -12,12 +13,20 @@ pub enum PoolError {
     #[error("transaction type not supported: type {0:#04x} cannot be sent to this chain")]
     UnsupportedType(u8),
     /// Longer than the limit.
-    #[error("oversized data: transaction size {size}, limit {limit}")]
+    #[error("oversized data: transaction size {size}, limit {limit} (tx-bytes-max)")]
     Oversized {
         /// Encoded bytes.
         size: usize,
         /// Limit in bytes.
         limit: usize,
+    },
+    /// More in fees than anybody means to pay.
+    #[error("tx fee ({} ether) exceeds the configured cap ({} ether) (tx-fee-max)", ether(*.fee), ether(*.cap))]
+    FeeCap {
+        /// At most, wei.
+        fee: u128,
+        /// Wei.
+        cap: u128,
     },
     /// Valid on every chain, so replayable.
     #[error("only replay-protected (EIP-155) transactions allowed over RPC")]
@@ -121,7 +130,7 @@ pub enum PoolError {
     },
     /// Too far ahead of the sender's next nonce to wait here.
     #[error(
-        "nonce too high: next nonce {next}, tx nonce {nonce}, {queued} transactions already wait behind the gap"
+        "nonce too high: next nonce {next}, tx nonce {nonce}, {queued} transactions already wait behind the gap (pool-sender-queued-max, pool-queued-max)"
     )]
     QueueFull {
         /// The nonce that is missing.
@@ -152,7 +161,7 @@ pub enum PoolError {
     #[error("transaction {0} is in quarantine: a block with it did not execute to itself")]
     Quarantined(B256),
     /// No room.
-    #[error("txpool is full")]
+    #[error("txpool is full (pool-transactions-max, pool-bytes-max)")]
     Full,
     /// No room, while the batcher cannot post as fast as blocks could be built.
     #[error(
@@ -163,7 +172,9 @@ pub enum PoolError {
         block_bytes_max: u64,
     },
     /// This sender has used its part of the room.
-    #[error("txpool is full: {sender} has {transactions} transactions of {bytes} bytes waiting")]
+    #[error(
+        "txpool is full: {sender} has {transactions} transactions of {bytes} bytes waiting (pool-sender-transactions-max, pool-sender-bytes-max)"
+    )]
     SenderFull {
         /// Who sent it.
         sender: Address,
@@ -184,6 +195,12 @@ pub enum PoolError {
     /// The head state could not be read.
     #[error("the chain cannot be read: {0}")]
     Chain(String),
+}
+
+/// Rounded to hundredths, as geth writes it.
+fn ether(wei: u128) -> String {
+    let hundredths = wei.saturating_add(WEI_PER_ETHER / 200) / (WEI_PER_ETHER / 100);
+    format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }
 
 /// What the sender has and what it would need.

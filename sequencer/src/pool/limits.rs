@@ -1,16 +1,15 @@
 //! How much the pool holds, and why that much.
 
+use core::time::Duration;
+
+/// Wei in an ether.
+pub const WEI_PER_ETHER: u128 = 1_000_000_000_000_000_000;
+
 /// Bytes of one encoded transaction: a full bundle of 5,000 rows is about 282 kB, and the next power of two leaves room for it.
 pub const TX_BYTES_MAX: usize = 512 * 1024;
 
 /// Bytes of init code a creation may carry (EIP-3860).
 pub const INIT_CODE_BYTES_MAX: usize = 49_152;
-
-/// Percent by which a replacement must raise both the fee cap and the tip: what geth asks, and enough that replacing costs something.
-pub const REPLACEMENT_BUMP_PERCENT: u128 = 10;
-
-/// Seconds after which a transaction that still cannot execute is dropped; as geth.
-pub const STUCK_SECS_MAX: u64 = 3 * 60 * 60;
 
 /// What the pool holds at most. Transactions already in the block being built do not count: the block bounds them.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +28,12 @@ pub struct PoolLimits {
     pub queued_max: usize,
     /// Transactions of one sender that wait behind a nonce gap.
     pub sender_queued_max: usize,
+    /// Percent by which a replacement must raise both the fee cap and the tip, and by which a newcomer must outbid whom it displaces.
+    pub price_bump_percent: u64,
+    /// How long a transaction that still cannot execute is kept.
+    pub lifetime: Duration,
+    /// Wei one transaction may pay in fees at most; zero is no limit.
+    pub fee_wei_max: u128,
 }
 
 impl Default for PoolLimits {
@@ -45,8 +50,12 @@ impl Default for PoolLimits {
             sender_bytes_max: 16 << 20,
             // Nobody pays for what cannot execute, so there is little of it; as geth.
             queued_max: 1_024,
-            // As geth.
+            // The rest as geth.
             sender_queued_max: 64,
+            price_bump_percent: 10,
+            lifetime: Duration::from_secs(3 * 60 * 60),
+            // One ether: nobody means to pay more, so it is a wallet's mistake.
+            fee_wei_max: WEI_PER_ETHER,
         }
     }
 }

@@ -23,7 +23,7 @@ mod tests;
 
 pub use self::{
     error::{InsufficientFunds, PoolError},
-    limits::{INIT_CODE_BYTES_MAX, PoolLimits, REPLACEMENT_BUMP_PERCENT, STUCK_SECS_MAX, TX_BYTES_MAX},
+    limits::{INIT_CODE_BYTES_MAX, PoolLimits, TX_BYTES_MAX, WEI_PER_ETHER},
     transaction::PooledTransaction,
 };
 use head::{HeadError, HeadFacts};

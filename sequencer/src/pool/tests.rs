@@ -41,6 +41,10 @@ impl Spec {
     }
 
     fn make(self) -> PooledTransaction {
+        self.made_by(Address::repeat_byte(self.sender))
+    }
+
+    fn made_by(self, sender: Address) -> PooledTransaction {
         let transaction = TxEip1559 {
             chain_id: 901,
             nonce: self.nonce,
@@ -50,13 +54,12 @@ impl Spec {
             to: TxKind::Call(self.to),
             input: Bytes::from(vec![1; self.size]),
             // Makes the hashes of different senders differ, which signatures would do otherwise.
-            value: U256::from(self.sender),
+            value: U256::from_be_slice(&sender[12..]),
             ..TxEip1559::default()
         };
         let envelope = OpTxEnvelope::Eip1559(transaction.into_signed(Signature::test_signature()));
         let hash = envelope.tx_hash();
         let encoded = envelope.encoded_2718().into();
-        let sender = Address::repeat_byte(self.sender);
         PooledTransaction {
             inner: Arc::new(WithEncoded::new(
                 encoded,
@@ -328,6 +331,7 @@ fn tight() -> PoolLimits {
         sender_bytes_max: 1_500,
         queued_max: 4,
         sender_queued_max: 2,
+        ..PoolLimits::default()
     }
 }
 
@@ -432,6 +436,33 @@ fn full_queue(transactions_max: u8) -> Queue {
 
 fn try_add(queue: &mut Queue, spec: Spec) -> Result<(), PoolError> {
     queue.insert(spec.make(), 0, RICH)
+}
+
+/// The sizes of the shipped limits, and as many accounts as it takes to be a nuisance.
+#[test]
+fn f53_a_hundred_thousand_futures_from_ten_thousand_accounts_take_the_room_of_a_thousand() {
+    let limits = PoolLimits::default();
+    let mut queue = Queue::new(limits);
+    queue.begin_block(10);
+    add(&mut queue, Spec::new(1, 0, 1));
+    for account in 0..10_000_u64 {
+        let sender = Address::left_padding_from(&(1 << 32 | account).to_be_bytes());
+        for nonce in 1..=10 {
+            let transaction = Spec::new(0, nonce, 1_000_000).made_by(sender);
+            let refused = queue.insert(transaction, 0, RICH);
+            assert!(
+                matches!(refused, Ok(()) | Err(PoolError::QueueFull { .. })),
+                "{refused:?}"
+            );
+        }
+    }
+    assert_eq!(queue.status(), (1, limits.queued_max));
+    assert!(queue.bytes() < limits.queued_max * 1_000);
+    // Honest transactions go in and out as before.
+    for sender in 2..=250 {
+        add(&mut queue, Spec::new(sender, 0, 1));
+    }
+    assert_eq!(drain(&mut queue).len(), 250);
 }
 
 #[test]

@@ -54,10 +54,10 @@ impl PooledTransaction {
         self.transaction().effective_tip_per_gas(base_fee)
     }
 
-    /// Whether it pays enough to take the place of `other`: both fee fields raised by the bump.
-    pub(super) fn outbids(&self, other: &Self) -> bool {
+    /// Whether it pays enough to take the place of `other`: both fee fields raised by so many percent.
+    pub(super) fn outbids(&self, other: &Self, bump_percent: u64) -> bool {
         let enough = |old: u128, new: u128| {
-            let percent = 100 + super::REPLACEMENT_BUMP_PERCENT;
+            let percent = 100 + u128::from(bump_percent);
             new > old && new.saturating_mul(100) >= old.saturating_mul(percent)
         };
         let (new, old) = (self.transaction(), other.transaction());

@@ -69,6 +69,14 @@ impl RpcError {
         }
     }
 
+    /// Names the cap when what ran out of gas had as much as a call is given here; the first words stay geth's.
+    pub(super) fn naming_gas_cap(mut self, is_at_cap: bool) -> Self {
+        if is_at_cap && self.message == "out of gas" {
+            self.message.push_str(" (rpc-gas-cap)");
+        }
+        self
+    }
+
     /// Something of ours failed; the cause is logged, since the caller can do nothing with it.
     pub(super) fn internal(cause: impl core::fmt::Display) -> Self {
         tracing::error!(target: "sequencer", %cause, "a request failed inside the node");

@@ -105,7 +105,7 @@ fn head(rpc: &Rpc) -> u64 {
 pub(super) fn new_log_filter(rpc: &Rpc, mut args: Args) -> Result<U128, RpcError> {
     let filter: Filter = args.required()?;
     args.end()?;
-    logs::check(&filter)?;
+    logs::check(rpc, &filter)?;
     if matches!(filter.block_option, FilterBlockOption::AtBlockHash(_)) {
         return Err(RpcError::params(
             "a filter that waits cannot be for one block hash: use eth_getLogs",

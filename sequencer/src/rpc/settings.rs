@@ -79,6 +79,10 @@ pub struct RpcSettings {
     pub logs_blocks_read_max: usize,
     /// Logs `eth_getLogs` returns.
     pub logs_max: usize,
+    /// Addresses, or alternatives of one topic, a filter may name.
+    pub filter_alternatives_max: usize,
+    /// Blocks of one `eth_simulateV1`, filled gaps included.
+    pub simulate_blocks_max: u64,
     /// Traces that run at the same time.
     pub traces_running_max: usize,
     /// Traces that wait for one of those to end.
@@ -166,6 +170,9 @@ impl Default for RpcSettings {
             logs_blocks_max: 100_000,
             logs_blocks_read_max: 10_000,
             logs_max: 10_000,
+            // The next two as geth.
+            filter_alternatives_max: 1_000,
+            simulate_blocks_max: 256,
             // One core is left to the rest of the node, if there is more than one.
             traces_running_max: cores.saturating_sub(1).max(1),
             traces_waiting_max: 64,

@@ -21,7 +21,7 @@ async fn is_unharmed(server: &Server) {
 }
 
 /// What the server says on a connection on which only `bytes` are sent, until it closes it.
-async fn after(server: &Server, bytes: &[u8]) -> String {
+pub(crate) async fn after(server: &Server, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(server.address()).await.unwrap();
     // A server that has closed already resets what is still being sent.
     stream.write_all(bytes).await.ok();
@@ -166,6 +166,72 @@ fn f49_connections_are_counted_and_the_limit_is_named() {
     });
 }
 
+/// The other side of a half-open WebSocket is gone without a word: it answers nothing, no ping either. Every wave only fits in if the
+/// places of the one before it are free again.
+#[test]
+fn f49_a_thousand_half_open_websockets_are_hung_up_on_and_leave_their_places() {
+    const WAVE: usize = 250;
+    story(async {
+        let server = Server::with(|settings| {
+            settings.ws_connections_max = WAVE;
+            settings.idle_timeout = Duration::from_millis(300);
+        })
+        .await;
+        let handshake = "GET / HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+        for wave in 0..4 {
+            let said = join_all((0..WAVE).map(|_| after(&server, handshake.as_bytes()))).await;
+            let upgraded = said
+                .iter()
+                .filter(|said| said.starts_with("HTTP/1.1 101"))
+                .count();
+            // The server may still be about to count one of them off when its client has seen the end.
+            let late = if wave == 0 { 0 } else { WAVE / 10 };
+            assert!(upgraded >= WAVE - late, "wave {wave}: {upgraded} of {WAVE}");
+            is_unharmed(&server).await;
+        }
+        let mut honest = server.socket().await;
+        assert_eq!(honest.ok("eth_chainId", json!([])).await, "0x385");
+    });
+}
+
+#[test]
+fn f49_a_storm_of_subscriptions_is_held_to_the_limit_and_all_of_them_are_told() {
+    const SOCKETS: usize = 50;
+    story(async {
+        let server = Server::sequencer().await;
+        let mut sockets = Vec::new();
+        for _ in 0..SOCKETS {
+            let mut socket = server.socket().await;
+            let mut ids = Vec::new();
+            for _ in 0..32 {
+                ids.push(socket.ok("eth_subscribe", json!(["newHeads"])).await);
+            }
+            for _ in 0..8 {
+                let error = socket.error("eth_subscribe", json!(["newHeads"])).await;
+                let text = "limit exceeded: rpc-ws-subscriptions-max is 32";
+                assert_eq!(
+                    (&error["code"], &error["message"]),
+                    (&json!(-32005), &json!(text))
+                );
+            }
+            sockets.push((socket, ids));
+        }
+        // Coming and going does not add up.
+        let (busy, ids) = &mut sockets[0];
+        for _ in 0..2_000 {
+            let last = ids.pop().unwrap();
+            assert_eq!(busy.ok("eth_unsubscribe", json!([last])).await, true);
+            ids.push(busy.ok("eth_subscribe", json!(["newHeads"])).await);
+        }
+        server.build().await;
+        for (socket, ids) in &mut sockets {
+            for id in ids {
+                assert_eq!(socket.notified(id).await["number"], "0x1");
+            }
+        }
+    });
+}
+
 #[test]
 fn f49_a_client_that_never_reads_is_hung_up_on() {
     story(async {
@@ -202,14 +268,20 @@ fn f50_log_queries_are_bounded_in_blocks_and_alternatives() {
                 json!([{"fromBlock": "earliest", "toBlock": "latest"}]),
             )
             .await;
-        assert_eq!(error["message"], "query exceeds max block range 2");
+        assert_eq!(
+            error["message"],
+            "query exceeds max block range 2 (rpc-logs-blocks-max)"
+        );
         let addresses: Vec<Address> = (0..1_001_u64)
             .map(|seed| Address::left_padding_from(&seed.to_be_bytes()))
             .collect();
         let error = server.error("eth_getLogs", json!([{"address": addresses}])).await;
         assert_eq!(
             (&error["code"], &error["message"]),
-            (&json!(-32602), &json!("exceed max addresses"))
+            (
+                &json!(-32602),
+                &json!("exceed max addresses: rpc-filter-alternatives-max is 1000")
+            )
         );
     });
 }
@@ -226,11 +298,12 @@ fn f51_calls_end_by_gas_time_or_memory() {
     story(async {
         let endless = "0x5b5f56";
         let server = Server::sequencer().await;
-        assert_eq!(run_code(&server, endless).await["error"]["message"], "out of gas");
+        let exhausted = json!("out of gas (rpc-gas-cap)");
+        assert_eq!(run_code(&server, endless).await["error"]["message"], exhausted);
         // MSTORE at 2^32; MODEXP with operands of 2^64 bytes.
         assert_eq!(
             run_code(&server, "0x5f64010000000052").await["error"]["message"],
-            "out of gas"
+            exhausted
         );
         let modexp = format!(
             "0x{}5f5f60605f5f60055afa00",
@@ -240,9 +313,12 @@ fn f51_calls_end_by_gas_time_or_memory() {
         );
         let answer = run_code(&server, &modexp).await;
         assert!(
-            answer["error"]["message"] == "out of gas" || answer["result"] == "0x",
+            answer["error"]["message"] == exhausted || answer["result"] == "0x",
             "{answer}"
         );
+        // A pairing of a megabyte of zeros, again and again: every pair costs 34,000 gas, so few fit.
+        let pairing = "0x5b5f5f620f000060005f60085af1505f56";
+        assert_eq!(run_code(&server, pairing).await["error"]["message"], exhausted);
         let giant = format!("0x00{}", "5b".repeat(900_000));
         assert_eq!(run_code(&server, &giant).await["result"], "0x");
 

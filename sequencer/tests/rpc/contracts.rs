@@ -88,7 +88,7 @@ fn calls_estimates_and_logs_show_what_contracts_do() {
         let error = server
             .error("eth_call", json!([{"to": PAYEE}, "latest", loops]))
             .await;
-        assert_eq!(error["message"], "out of gas");
+        assert_eq!(error["message"], "out of gas (rpc-gas-cap)");
         let returns_balance = json!({PAYEE.to_string(): {"code": "0x33315f5260205ff3"}, Address::ZERO.to_string(): {"balance": "0x5"}});
         let answer = server
             .ok("eth_call", json!([{"to": PAYEE}, "latest", returns_balance]))
@@ -223,7 +223,10 @@ fn the_log_range_is_bounded_and_the_error_names_the_bound() {
         let error = server
             .error("eth_getLogs", json!([{"fromBlock": "0x0", "toBlock": "latest"}]))
             .await;
-        assert_eq!(error["message"], "query exceeds max block range 2");
+        assert_eq!(
+            error["message"],
+            "query exceeds max block range 2 (rpc-logs-blocks-max)"
+        );
         assert_eq!(
             server
                 .ok("eth_getLogs", json!([{"fromBlock": "0x2", "toBlock": "0xffff"}]))

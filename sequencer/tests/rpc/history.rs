@@ -149,7 +149,7 @@ fn check_slot(proof: &Value) {
 }
 
 /// Makes everything but the newest two blocks final, since what is not final is never forgotten.
-async fn finalize(world: &World) {
+pub(crate) async fn finalize(world: &World) {
     let number = L2BlockNumber(world.head().number.0.saturating_sub(2));
     let block = world.chain().block_ref(number).unwrap().unwrap();
     let derived_from = L1BlockId {

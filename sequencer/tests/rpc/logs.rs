@@ -117,7 +117,7 @@ fn blocks_read_are_bounded_and_the_error_says_how_far_it_came() {
             .await;
         assert_eq!(
             error["message"],
-            "query exceeds max blocks read 2, retry with the range 0-5"
+            "query exceeds max blocks read 2, retry with the range 0-5 (rpc-logs-blocks-read-max)"
         );
         let fits = server
             .ok(

@@ -10,6 +10,7 @@ mod bad_input;
 mod chain;
 mod contracts;
 mod history;
+mod limited;
 mod logs;
 mod otterscan;
 mod preconfirmations;

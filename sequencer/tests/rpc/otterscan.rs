@@ -252,7 +252,7 @@ fn a_search_ends_at_its_limit_and_says_where() {
             .await;
         assert_eq!(
             error["message"],
-            "search exceeds max block range 3: nothing found before block 2"
+            "search exceeds max block range 3 (rpc-search-blocks-max): nothing found before block 2"
         );
         let page = server
             .ok("ots_searchTransactionsBefore", json!([key(2).address(), 4, 25]))

@@ -200,12 +200,17 @@ fn what_no_block_could_hold_ends_the_simulation_with_geths_code() {
         let full = json!([{"blockOverrides": {"gasLimit": "0x5208"}, "calls": [{"to": PAYEE, "gas": "0x5208"}, {"to": PAYEE, "gas": "0x5208"}]}]);
         for (blocks, options, code, text) in [
             (json!([]), json!({}), -32602, "empty input"),
-            (json!(vec![json!({}); 257]), json!({}), -38026, "too many blocks"),
+            (
+                json!(vec![json!({}); 257]),
+                json!({}),
+                -38026,
+                "too many blocks: rpc-simulate-blocks-max is 256",
+            ),
             (
                 json!([{"blockOverrides": {"number": "0xffff"}}]),
                 json!({}),
                 -38026,
-                "too many blocks",
+                "too many blocks: rpc-simulate-blocks-max is 256",
             ),
             (
                 json!([{"blockOverrides": {"number": "0x1"}}]),

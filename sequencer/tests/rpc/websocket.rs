@@ -224,7 +224,10 @@ fn subscriptions_that_cannot_be_had_are_refused_in_geths_words() {
         let error = other
             .error("eth_subscribe", json!(["logs", {"address": addresses}]))
             .await;
-        assert_eq!(error["message"], "exceed max addresses");
+        assert_eq!(
+            error["message"],
+            "exceed max addresses: rpc-filter-alternatives-max is 1000"
+        );
     });
 }
 

@@ -88,6 +88,7 @@ impl Machine {
             segments_max: 3,
             linger: Duration::ZERO,
             free_bytes_min: 0,
+            ..Settings::default()
         };
         let (journal, recovered) = Journal::open(Box::new(self.disk.clone()), identity, settings).unwrap();
         let pool = Pool::new(world.chain().clone(), PoolLimits::default());

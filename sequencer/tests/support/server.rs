@@ -14,6 +14,7 @@ use tributary_sequencer::{
     pool::{Pool, PoolLimits},
     preconfirmation::{Preconfirmations, Signing},
     rpc::{NodeStatus, Rpc, RpcSettings, TransactionTarget, serve},
+    sequencing::Sequencing,
 };
 
 /// Runs a story. Real time only bounds it, so that a story that hangs fails.
@@ -49,11 +50,15 @@ impl Server {
     }
 
     pub(crate) async fn on(world: World) -> Self {
-        Self::start_on(world, None, |_| {}, None).await
+        Self::start_on(world, None, PoolLimits::default(), |_| {}, None).await
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut RpcSettings)) -> Self {
         Self::start(None, change, None).await
+    }
+
+    pub(crate) async fn with_pool(limits: PoolLimits) -> Self {
+        Self::start_on(World::new(), None, limits, |_| {}, None).await
     }
 
     pub(crate) async fn follower(target: TransactionTarget) -> Self {
@@ -70,17 +75,18 @@ impl Server {
         change: impl FnOnce(&mut RpcSettings),
         signing: Option<Signing>,
     ) -> Self {
-        Self::start_on(World::new(), target, change, signing).await
+        Self::start_on(World::new(), target, PoolLimits::default(), change, signing).await
     }
 
     async fn start_on(
         world: World,
         target: Option<TransactionTarget>,
+        limits: PoolLimits,
         change: impl FnOnce(&mut RpcSettings),
         signing: Option<Signing>,
     ) -> Self {
         world.poll_l1().await;
-        let pool = Pool::new(world.chain().clone(), PoolLimits::default());
+        let pool = Pool::new(world.chain().clone(), limits);
         let health = Health::new(world.chain().clone());
         let mut settings = RpcSettings::default();
         change(&mut settings);
@@ -114,6 +120,12 @@ impl Server {
 
     pub(crate) fn url(&self) -> String {
         self.url.clone()
+    }
+
+    /// Takes no more transactions, as when an operator has stopped the sequencer.
+    pub(crate) fn stop_sequencing(&self) {
+        let stopped = Sequencing::remembered_in(None, true).unwrap();
+        self.pool.take_while(stopped);
     }
 
     /// Host and port.

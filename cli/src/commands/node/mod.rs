@@ -2,10 +2,13 @@
 
 mod admin;
 mod cache;
+mod limits;
 
 pub(crate) use self::admin::METHODS as ADMIN_METHODS;
-use self::cache::CacheSizes;
-
+use self::{
+    cache::CacheSizes,
+    limits::{JournalArgs, PoolArgs},
+};
 use super::{
     rpc::RpcArgs,
     shared::{ChainArgs, LogArgs, duration},
@@ -115,12 +118,10 @@ pub(crate) struct SequencerArgs {
     /// L1 blocks that must follow an L1 block before it becomes an L1 origin.
     #[arg(long, env = "TRIBUTARY_SEQUENCER_L1_CONFS", default_value_t = 1)]
     pub(crate) sequencer_l1_confs: u64,
-    /// Bytes of one transaction.
-    #[arg(long, env = "TRIBUTARY_TX_BYTES_MAX", default_value_t = PoolLimits::default().tx_bytes_max)]
-    pub(crate) tx_bytes_max: usize,
-    /// Transactions waiting in the pool.
-    #[arg(long, env = "TRIBUTARY_POOL_TRANSACTIONS_MAX", default_value_t = PoolLimits::default().transactions_max)]
-    pub(crate) pool_transactions_max: usize,
+    #[command(flatten)]
+    pub(crate) pool: PoolArgs,
+    #[command(flatten)]
+    pub(crate) journal: JournalArgs,
     /// File with the private key of the unsafe-block signer that SystemConfig on L1 names (64 hex digits, mode 600). Without it
     /// preconfirmations and blocks are served unsigned.
     #[arg(long, env = "TRIBUTARY_SIGNER_KEY_FILE", value_name = "FILE")]
@@ -161,11 +162,6 @@ pub(crate) struct FollowerArgs {
 
 /// Runs a sequencer until a signal.
 pub(crate) async fn run_sequencer(args: SequencerArgs) -> eyre::Result<()> {
-    let pool = PoolLimits {
-        tx_bytes_max: args.tx_bytes_max,
-        transactions_max: args.pool_transactions_max,
-        ..PoolLimits::default()
-    };
     let builder = BuilderSettings {
         l1_confirmations: args.sequencer_l1_confs,
     };
@@ -176,7 +172,8 @@ pub(crate) async fn run_sequencer(args: SequencerArgs) -> eyre::Result<()> {
             sequencer_stopped: args.sequencer_stopped,
             sequencer_rpc: None,
             builder,
-            pool,
+            pool: args.pool.limits(),
+            journal: args.journal.settings(),
             admin: args.admin_jwt_file.map(|file| (file, args.admin_addr)),
             signer: args.signer_key_file.map(|file| (file, args.signer_epoch)),
         },
@@ -187,7 +184,6 @@ pub(crate) async fn run_sequencer(args: SequencerArgs) -> eyre::Result<()> {
 /// Runs a follower until a signal.
 pub(crate) async fn run_follower(args: FollowerArgs) -> eyre::Result<()> {
     let builder = BuilderSettings { l1_confirmations: 0 };
-    let pool = PoolLimits::default();
     run(
         args.node,
         Kind {
@@ -195,7 +191,8 @@ pub(crate) async fn run_follower(args: FollowerArgs) -> eyre::Result<()> {
             sequencer_stopped: false,
             sequencer_rpc: args.sequencer_rpc,
             builder,
-            pool,
+            pool: PoolLimits::default(),
+            journal: JournalSettings::default(),
             admin: args.admin_jwt_file.map(|file| (file, args.admin_addr)),
             signer: None,
         },
@@ -209,6 +206,7 @@ struct Kind {
     sequencer_rpc: Option<String>,
     builder: BuilderSettings,
     pool: PoolLimits,
+    journal: JournalSettings,
     /// Key file and address of the admin RPC, if there is to be one.
     admin: Option<(PathBuf, SocketAddr)>,
     /// Key file and epoch of the unsafe-block signer, if it is to sign.
@@ -252,7 +250,7 @@ async fn run(args: NodeArgs, kind: Kind) -> eyre::Result<()> {
         },
         rpc: args.rpc.settings(),
         pool: kind.pool,
-        journal: JournalSettings::default(),
+        journal: kind.journal,
         derivation: DriverSettings {
             poll_interval: args.l1_poll_interval,
             l1_confirmations: args.verifier_l1_confs,

@@ -6,7 +6,7 @@
 //! or overdraws by replacing, displaces nobody.
 
 use super::{Account, Queue};
-use crate::pool::{InsufficientFunds, PoolError, PooledTransaction, REPLACEMENT_BUMP_PERCENT};
+use crate::pool::{InsufficientFunds, PoolError, PooledTransaction};
 use alloy::{
     consensus::Transaction,
     primitives::{Address, U256},
@@ -14,9 +14,6 @@ use alloy::{
 
 /// Transactions one newcomer may displace: a large one takes the room of several.
 const GOING_MAX: usize = 16;
-
-/// What a newcomer must bid, in per cent of what each displaced one does; as for a replacement.
-const OUTBID_PERCENT: u128 = 100 + REPLACEMENT_BUMP_PERCENT;
 
 /// What the sequencer would earn at most, wei.
 fn payment(transaction: &PooledTransaction, tip: u128) -> U256 {
@@ -43,7 +40,9 @@ impl Queue {
             Some(_) if self.taken == Some((new.sender(), nonce)) => {
                 return Err(PoolError::ReplacementTooLate { nonce });
             }
-            Some(old) if !new.outbids(old) => return Err(PoolError::ReplacementUnderpriced),
+            Some(old) if !new.outbids(old, self.limits.price_bump_percent) => {
+                return Err(PoolError::ReplacementUnderpriced);
+            }
             _ => {}
         }
         self.check_own_room(account, new, old)?;
@@ -70,6 +69,8 @@ impl Queue {
             .effective_tip(self.base_fee)
             .filter(|_| new.nonce() <= account.end);
         let tip = tip.ok_or(PoolError::Full)?;
+        // As for a replacement.
+        let outbid_percent = 100 + u128::from(self.limits.price_bump_percent);
         let mut paid = U256::ZERO;
         for (exit, sender) in &self.exits {
             if *sender == new.sender() {
@@ -81,7 +82,7 @@ impl Queue {
                 .expect("an account with an exit has something waiting");
             paid += payment(&entry.transaction, exit.tip);
             let outbids =
-                tip > exit.tip && tip.saturating_mul(100) >= exit.tip.saturating_mul(OUTBID_PERCENT);
+                tip > exit.tip && tip.saturating_mul(100) >= exit.tip.saturating_mul(outbid_percent);
             if exit.is_pending && !(outbids && payment(new, tip) > paid) || going.len() == GOING_MAX {
                 break;
             }

@@ -33,8 +33,10 @@ pub(in crate::rpc) fn call(rpc: &Rpc, mut args: Args) -> Result<Bytes, RpcError>
     let block: Option<BlockOverrides> = args.optional()?;
     args.end()?;
     let mut simulation = Simulation::new(rpc, id, state, block)?;
-    let call = simulation.transaction(request, rpc.settings().call_gas_max)?;
-    output(simulation.run(call)?.result)
+    let gas_max = rpc.settings().call_gas_max;
+    let call = simulation.transaction(request, gas_max)?;
+    let is_at_cap = call.gas_limit >= gas_max;
+    output(simulation.run(call)?.result).map_err(|error| error.naming_gas_cap(is_at_cap))
 }
 
 /// Runs the call twice: once to see what it touches, once with that list, to say what it costs then.

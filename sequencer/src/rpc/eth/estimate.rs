@@ -49,16 +49,17 @@ pub(super) fn gas_needed(
     block: Option<BlockOverrides>,
 ) -> Result<u64, RpcError> {
     let mut simulation = Simulation::new(rpc, Some(id), state, block)?;
-    let gas_max = rpc.settings().call_gas_max.max(simulation.block_gas_limit());
+    let cap = rpc.settings().call_gas_max.max(simulation.block_gas_limit());
     let gas_max = request
         .gas
         .filter(|gas| *gas >= TRANSFER_GAS)
         .unwrap_or(u64::MAX)
-        .min(gas_max);
+        .min(cap);
     let request = TransactionRequest { gas: None, ..request };
     let call = simulation.transaction(request, gas_max)?;
     let gas_max = affordable(&mut simulation, &call)?;
-    search(&mut simulation, call, gas_max)
+    let limit = if gas_max == cap { " (rpc-gas-cap)" } else { "" };
+    search(&mut simulation, call, gas_max, limit)
 }
 
 /// The gas limit, cut to what the caller can pay for at the price it names.
@@ -74,7 +75,8 @@ fn affordable(simulation: &mut Simulation, call: &TxEnv) -> Result<u64, RpcError
     Ok((left / price).saturating_to::<u64>().min(call.gas_limit))
 }
 
-fn search(simulation: &mut Simulation, call: TxEnv, gas_max: u64) -> Result<u64, RpcError> {
+/// `limit` names what makes `gas_max` what it is, if that is a limit of this server.
+fn search(simulation: &mut Simulation, call: TxEnv, gas_max: u64, limit: &str) -> Result<u64, RpcError> {
     let is_transfer =
         call.data.is_empty() && call.authorization_list.is_empty() && call.access_list.is_empty();
     if let (true, Some(to)) = (is_transfer, call.kind.to())
@@ -85,7 +87,7 @@ fn search(simulation: &mut Simulation, call: TxEnv, gas_max: u64) -> Result<u64,
         return Ok(TRANSFER_GAS);
     }
 
-    let exceeds = || RpcError::server(format!("gas required exceeds allowance ({gas_max})"));
+    let exceeds = || RpcError::server(format!("gas required exceeds allowance ({gas_max}){limit}"));
     let first = match run(simulation, &call, gas_max) {
         Ok(outcome) => outcome,
         Err(Refused::TooLittleGas) => return Err(exceeds()),

@@ -11,9 +11,6 @@ use alloy::{
 };
 use tributary_protocol::block::L2BlockNumber;
 
-/// Addresses or alternatives of one topic; as geth.
-const ALTERNATIVES_MAX: usize = 1000;
-
 pub(in crate::rpc) fn logs(rpc: &Rpc, mut args: Args) -> Result<Vec<Log>, RpcError> {
     let filter: Filter = args.required()?;
     args.end()?;
@@ -22,7 +19,7 @@ pub(in crate::rpc) fn logs(rpc: &Rpc, mut args: Args) -> Result<Vec<Log>, RpcErr
 
 /// Every log the filter asks for.
 pub(in crate::rpc) fn matching(rpc: &Rpc, filter: &Filter) -> Result<Vec<Log>, RpcError> {
-    check(filter)?;
+    check(rpc, filter)?;
     match &filter.block_option {
         FilterBlockOption::AtBlockHash(hash) => {
             let block = rpc
@@ -41,12 +38,15 @@ pub(in crate::rpc) fn matching(rpc: &Rpc, filter: &Filter) -> Result<Vec<Log>, R
 }
 
 /// Errors if the filter is larger than any honest one.
-pub(in crate::rpc) fn check(filter: &Filter) -> Result<(), RpcError> {
-    if filter.address.len() > ALTERNATIVES_MAX {
-        return Err(RpcError::params("exceed max addresses"));
+pub(in crate::rpc) fn check(rpc: &Rpc, filter: &Filter) -> Result<(), RpcError> {
+    let max = rpc.settings().filter_alternatives_max;
+    let exceeds =
+        |what: &str| RpcError::params(format!("exceed max {what}: rpc-filter-alternatives-max is {max}"));
+    if filter.address.len() > max {
+        return Err(exceeds("addresses"));
     }
-    if filter.topics.iter().any(|topic| topic.len() > ALTERNATIVES_MAX) {
-        return Err(RpcError::params("exceed max topics"));
+    if filter.topics.iter().any(|topic| topic.len() > max) {
+        return Err(exceeds("topics"));
     }
     Ok(())
 }
@@ -71,7 +71,9 @@ pub(in crate::rpc) fn in_range(rpc: &Rpc, filter: &Filter, from: u64, to: u64) -
     let settings = rpc.settings();
     if to.saturating_sub(from) >= settings.logs_blocks_max {
         let limit = settings.logs_blocks_max;
-        return Err(RpcError::params(format!("query exceeds max block range {limit}")));
+        return Err(RpcError::params(format!(
+            "query exceeds max block range {limit} (rpc-logs-blocks-max)"
+        )));
     }
     let reader = rpc.chain().reader();
     let mut query = LogQuery::new(
@@ -85,7 +87,10 @@ pub(in crate::rpc) fn in_range(rpc: &Rpc, filter: &Filter, from: u64, to: u64) -
             format!("retry with the range {from}-{last}")
         };
         if blocks_read == settings.logs_blocks_read_max {
-            let message = format!("query exceeds max blocks read {blocks_read}, {}", retry());
+            let message = format!(
+                "query exceeds max blocks read {blocks_read}, {} (rpc-logs-blocks-read-max)",
+                retry()
+            );
             return Err(RpcError::params(message));
         }
         let Some(block) = rpc.chain().block_by_number(number)? else {
@@ -95,7 +100,7 @@ pub(in crate::rpc) fn in_range(rpc: &Rpc, filter: &Filter, from: u64, to: u64) -
         collect(&block, filter, &mut found);
         if found.len() > settings.logs_max && from < to {
             let limit = settings.logs_max;
-            let message = format!("query exceeds max results {limit}, {}", retry());
+            let message = format!("query exceeds max results {limit}, {} (rpc-logs-max)", retry());
             return Err(RpcError::params(message));
         }
         next = number.0 + 1;

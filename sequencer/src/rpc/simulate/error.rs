@@ -20,8 +20,15 @@ pub(super) fn invalid(message: &str) -> RpcError {
     RpcError::new(INVALID_PARAMS, message)
 }
 
-pub(super) fn clients_limit(message: &str) -> RpcError {
+fn clients_limit(message: &str) -> RpcError {
     RpcError::new(CLIENT_LIMIT, message)
+}
+
+/// As geth's, and how many there may be.
+pub(super) fn too_many_blocks(blocks_max: u64) -> RpcError {
+    clients_limit(&format!(
+        "too many blocks: rpc-simulate-blocks-max is {blocks_max}"
+    ))
 }
 
 pub(super) fn numbers_out_of_order(number: U256, previous: u64) -> RpcError {

@@ -24,12 +24,9 @@ use alloy::{
     eips::BlockId,
     rpc::types::simulate::{SimulatePayload, SimulatedBlock},
 };
-use error::{clients_limit, invalid};
+use error::{invalid, too_many_blocks};
 use plan::plan;
 use run::Run;
-
-/// Blocks of one request, filled gaps included; as geth.
-const BLOCKS_MAX: u64 = 256;
 
 pub(super) fn simulate(rpc: &Rpc, mut args: Args) -> Result<Vec<SimulatedBlock<RpcBlock>>, RpcError> {
     let payload: SimulatePayload = args.required()?;
@@ -38,8 +35,9 @@ pub(super) fn simulate(rpc: &Rpc, mut args: Args) -> Result<Vec<SimulatedBlock<R
     if payload.block_state_calls.is_empty() {
         return Err(invalid("empty input"));
     }
-    if payload.block_state_calls.len() as u64 > BLOCKS_MAX {
-        return Err(clients_limit("too many blocks"));
+    let blocks_max = rpc.settings().simulate_blocks_max;
+    if payload.block_state_calls.len() as u64 > blocks_max {
+        return Err(too_many_blocks(blocks_max));
     }
     let id = id.unwrap_or_default();
     // What is pending has no header to build on; the block below it has.
@@ -63,6 +61,7 @@ pub(super) fn simulate(rpc: &Rpc, mut args: Args) -> Result<Vec<SimulatedBlock<R
         payload.block_state_calls,
         &header,
         rpc.chain().config().block_time,
+        blocks_max,
     )?;
     let mut run = Run::new(rpc, base, state, options);
     blocks.into_iter().map(|block| run.block(block)).collect()

@@ -1,9 +1,6 @@
 //! Which blocks a simulation has: their numbers and times count on from the block before, gaps are filled with empty ones.
 
-use super::{
-    BLOCKS_MAX,
-    error::{clients_limit, numbers_out_of_order, times_out_of_order},
-};
+use super::error::{numbers_out_of_order, times_out_of_order, too_many_blocks};
 use crate::rpc::error::RpcError;
 use alloy::{
     consensus::{Header, Sealed},
@@ -25,9 +22,10 @@ pub(super) fn plan(
     blocks: Vec<SimBlock>,
     base: &Sealed<Header>,
     block_time_secs: u64,
+    blocks_max: u64,
 ) -> Result<Vec<Planned>, RpcError> {
     let (mut number, mut time) = (base.number, base.timestamp);
-    let last = number.saturating_add(BLOCKS_MAX);
+    let last = number.saturating_add(blocks_max);
     let mut planned = Vec::new();
     for wanted in blocks {
         let overrides = wanted.block_overrides.as_ref();
@@ -40,7 +38,7 @@ pub(super) fn plan(
         let next = u64::try_from(next)
             .ok()
             .filter(|next| *next <= last)
-            .ok_or_else(|| clients_limit("too many blocks"))?;
+            .ok_or_else(|| too_many_blocks(blocks_max))?;
         while number + 1 < next {
             number += 1;
             time = time.saturating_add(block_time_secs);
@@ -64,6 +62,8 @@ pub(super) fn plan(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const BLOCKS_MAX: u64 = 256;
     use alloy::rpc::types::BlockOverrides;
     use proptest::prelude::*;
 
@@ -91,7 +91,7 @@ mod tests {
             block(Some(104), Some(1_010)),
             block(None, None),
         ];
-        let planned = plan(blocks, &base(), 2).unwrap();
+        let planned = plan(blocks, &base(), 2, BLOCKS_MAX).unwrap();
         let seen: Vec<_> = planned.iter().map(|block| (block.number, block.time)).collect();
         assert_eq!(
             seen,
@@ -128,13 +128,26 @@ mod tests {
                 -38021,
                 "block timestamps must be in order: 1002 <= 1002",
             ),
-            (vec![block(Some(357), None)], -38026, "too many blocks"),
-            (vec![block(Some(u64::MAX), None)], -38026, "too many blocks"),
+            (
+                vec![block(Some(357), None)],
+                -38026,
+                "too many blocks: rpc-simulate-blocks-max is 256",
+            ),
+            (
+                vec![block(Some(u64::MAX), None)],
+                -38026,
+                "too many blocks: rpc-simulate-blocks-max is 256",
+            ),
         ] {
-            let error = plan(blocks, &base(), 2).unwrap_err();
+            let error = plan(blocks, &base(), 2, BLOCKS_MAX).unwrap_err();
             assert_eq!((error.code, error.message.as_str()), (code, text));
         }
-        assert_eq!(plan(vec![block(Some(356), None)], &base(), 2).unwrap().len(), 256);
+        assert_eq!(
+            plan(vec![block(Some(356), None)], &base(), 2, BLOCKS_MAX)
+                .unwrap()
+                .len(),
+            256
+        );
     }
 
     proptest! {
@@ -143,7 +156,7 @@ mod tests {
             blocks in prop::collection::vec((prop::option::of(90..400_u64), prop::option::of(990..2_000_u64)), 1..10),
         ) {
             let blocks = blocks.into_iter().map(|(number, time)| block(number, time)).collect();
-            if let Ok(planned) = plan(blocks, &base(), 2) {
+            if let Ok(planned) = plan(blocks, &base(), 2, BLOCKS_MAX) {
                 prop_assert!(planned.len() as u64 <= BLOCKS_MAX);
                 let mut before = (100, 1_000);
                 for block in planned {

@@ -7,7 +7,7 @@ use alloy::rpc::types::Filter;
 pub(super) fn start(rpc: &Rpc, mut args: Args, subscriber: Subscriber) -> Result<Task, RpcError> {
     let filter: Filter = args.optional()?.unwrap_or_default();
     args.end()?;
-    logs::check(&filter)?;
+    logs::check(rpc, &filter)?;
     let mut events = rpc.shared.feed.listen(rpc.chain());
     Ok(Box::pin(async move {
         loop {

@@ -139,8 +139,14 @@ impl<I> Budgeted<I> {
     pub(super) fn check(&self) -> Result<(), RpcError> {
         let message = match self.exceeded {
             None => return Ok(()),
-            Some(Limit::Steps) => format!("trace exceeds max struct logs {}", self.limits.0),
-            Some(Limit::Bytes) => format!("trace exceeds max size {} bytes", self.limits.1),
+            Some(Limit::Steps) => format!(
+                "trace exceeds max struct logs {} (rpc-trace-steps-max)",
+                self.limits.0
+            ),
+            Some(Limit::Bytes) => format!(
+                "trace exceeds max size {} bytes (rpc-trace-bytes-max)",
+                self.limits.1
+            ),
         };
         Err(RpcError::new(LIMIT_EXCEEDED, message))
     }

@@ -125,9 +125,6 @@ struct FilterRequest {
     count: Option<u64>,
 }
 
-/// Addresses on one side of the filter; as many as a log filter may name.
-const ADDRESSES_MAX: usize = 1_000;
-
 pub(in crate::rpc) fn filter(rpc: &Rpc, mut args: Args) -> Result<Vec<LocalizedTransactionTrace>, RpcError> {
     let request: FilterRequest = args.required()?;
     args.end()?;
@@ -146,14 +143,19 @@ pub(in crate::rpc) fn filter(rpc: &Rpc, mut args: Args) -> Result<Vec<LocalizedT
     let to = to.min(heads.unsafe_head.number.0);
     let limit = rpc.settings().trace_filter_blocks_max;
     if to.saturating_sub(from) >= limit {
-        return Err(RpcError::params(format!("query exceeds max block range {limit}")));
+        return Err(RpcError::params(format!(
+            "query exceeds max block range {limit} (rpc-trace-filter-blocks-max)"
+        )));
     }
     let (senders, receivers) = (
         request.from_address.unwrap_or_default(),
         request.to_address.unwrap_or_default(),
     );
-    if senders.len().max(receivers.len()) > ADDRESSES_MAX {
-        return Err(RpcError::params(format!("exceed max addresses {ADDRESSES_MAX}")));
+    let max = rpc.settings().filter_alternatives_max;
+    if senders.len().max(receivers.len()) > max {
+        return Err(RpcError::params(format!(
+            "exceed max addresses: rpc-filter-alternatives-max is {max}"
+        )));
     }
     let filter = TraceFilter::default()
         .from_address(senders)
@@ -185,7 +187,7 @@ pub(in crate::rpc) fn filter(rpc: &Rpc, mut args: Args) -> Result<Vec<LocalizedT
         let results_max = rpc.settings().trace_filter_results_max;
         if found.len() > results_max {
             return Err(RpcError::params(format!(
-                "query exceeds max results {results_max}, retry with the range {from}-{}",
+                "query exceeds max results {results_max}, retry with the range {from}-{} (rpc-trace-filter-results-max)",
                 number.saturating_sub(1).max(from)
             )));
         }
@@ -271,7 +273,7 @@ pub(in crate::rpc) fn call_many(rpc: &Rpc, mut args: Args) -> Result<Vec<TraceRe
     for (request, types) in requests {
         if gas_left == 0 {
             return Err(RpcError::server(format!(
-                "calls exceed max gas {gas_max} of one request"
+                "calls exceed max gas {gas_max} of one request (rpc-gas-cap)"
             )));
         }
         let call = simulation.transaction(request, gas_left)?;

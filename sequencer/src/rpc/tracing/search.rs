@@ -74,8 +74,9 @@ pub(super) fn appearances(
     for number in blocks {
         if count >= page_size || looked == limit {
             if count == 0 {
-                let message =
-                    format!("search exceeds max block range {limit}: nothing found before block {number}");
+                let message = format!(
+                    "search exceeds max block range {limit} (rpc-search-blocks-max): nothing found before block {number}"
+                );
                 return Err(RpcError::server(message));
             }
             return Ok(Page {

@@ -26,7 +26,7 @@ async fn looping(change: impl FnOnce(&mut RpcSettings)) -> (Server, Value) {
 fn steps_are_bounded_for_the_struct_logger_and_vm_traces_and_free_for_others() {
     story(async {
         let (server, hash) = looping(|settings| settings.trace_steps_max = 1_000).await;
-        let message = json!("trace exceeds max struct logs 1000");
+        let message = json!("trace exceeds max struct logs 1000 (rpc-trace-steps-max)");
         let vm = json!(["vmTrace"]);
         for (method, params) in [
             ("debug_traceTransaction", json!([hash])),
@@ -66,7 +66,10 @@ fn bytes_are_bounded_over_all_transactions_of_a_request() {
     story(async {
         let (server, hash) = looping(|settings| settings.trace_bytes_max = 4 << 20).await;
         let error = server.error("debug_traceTransaction", json!([hash])).await;
-        assert_eq!(error["message"], "trace exceeds max size 4194304 bytes");
+        assert_eq!(
+            error["message"],
+            "trace exceeds max size 4194304 bytes (rpc-trace-bytes-max)"
+        );
         let lean = json!({"limit": 1_000});
         server.ok("debug_traceTransaction", json!([hash, lean])).await;
 
@@ -82,7 +85,10 @@ fn bytes_are_bounded_over_all_transactions_of_a_request() {
         let error = server
             .error("debug_traceCall", json!([{"to": PAYEE}, "latest", options]))
             .await;
-        assert_eq!(error["message"], "trace exceeds max size 4194304 bytes");
+        assert_eq!(
+            error["message"],
+            "trace exceeds max size 4194304 bytes (rpc-trace-bytes-max)"
+        );
     });
 }
 
@@ -124,11 +130,11 @@ fn filters_are_bounded_in_blocks_results_and_addresses() {
         for (filter, message) in [
             (
                 json!({"fromBlock": "0x1", "toBlock": "0x3"}),
-                "query exceeds max block range 2",
+                "query exceeds max block range 2 (rpc-trace-filter-blocks-max)",
             ),
             (
                 json!({"fromBlock": "earliest"}),
-                "query exceeds max block range 2",
+                "query exceeds max block range 2 (rpc-trace-filter-blocks-max)",
             ),
             (
                 json!({"fromBlock": "0x3", "toBlock": "0x1"}),
@@ -136,11 +142,11 @@ fn filters_are_bounded_in_blocks_results_and_addresses() {
             ),
             (
                 json!({"fromBlock": "0x1", "toBlock": "0x2"}),
-                "query exceeds max results 1, retry with the range 1-1",
+                "query exceeds max results 1, retry with the range 1-1 (rpc-trace-filter-results-max)",
             ),
             (
                 json!({"fromAddress": vec![PAYEE; 1_001]}),
-                "exceed max addresses 1000",
+                "exceed max addresses: rpc-filter-alternatives-max is 1000",
             ),
         ] {
             let error = server.error("trace_filter", json!([filter])).await;
@@ -200,7 +206,10 @@ fn calls_in_one_request_share_the_gas_of_one() {
         let error = server
             .error("trace_callMany", json!([[forever.clone(), quick], "latest"]))
             .await;
-        assert_eq!(error["message"], "calls exceed max gas 200000 of one request");
+        assert_eq!(
+            error["message"],
+            "calls exceed max gas 200000 of one request (rpc-gas-cap)"
+        );
         let one = server.ok("trace_callMany", json!([[forever], "latest"])).await;
         assert_eq!(one[0]["trace"][0]["error"], "Out of gas");
     });
