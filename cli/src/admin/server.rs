@@ -204,6 +204,50 @@ mod tests {
         stop.cancel();
     }
 
+    /// The other half of F59, that the public port serves nothing of operators, is beside the public port's tests.
+    #[tokio::test]
+    async fn f59_without_a_fresh_token_of_the_right_key_nothing_is_carried_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let ours = secret(&folder, "ours");
+        let stop = CancellationToken::new();
+        let carried_out = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let counter = carried_out.clone();
+        let counting = quick(move |_, _| {
+            counter.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            Ok(Value::Null)
+        });
+        let address = serve(([127, 0, 0, 1], 0).into(), ours.clone(), counting, stop.clone())
+            .await
+            .unwrap();
+        let ask = async |authorization: Option<String>| {
+            let request = reqwest::Client::new().post(format!("http://{address}"));
+            let request = match authorization {
+                Some(value) => request.header("authorization", value),
+                None => request,
+            };
+            let body = r#"{"jsonrpc":"2.0","id":1,"method":"admin_stopSequencer"}"#;
+            request.body(body).send().await.unwrap().status().as_u16()
+        };
+        let token = ours.token();
+        let refused = [
+            None,
+            Some(token.clone()),
+            Some(format!("Basic {token}")),
+            Some("Bearer ".to_owned()),
+            Some(format!("Bearer {}", secret(&folder, "other").token())),
+            Some(format!("Bearer {}", ours.token_at(1_000_000_000))),
+            Some(format!("Bearer {}", ours.token_at(u64::MAX))),
+            Some(format!("Bearer {token}A")),
+        ];
+        for authorization in refused {
+            assert_eq!(ask(authorization.clone()).await, 401, "{authorization:?}");
+        }
+        assert_eq!(carried_out.load(std::sync::atomic::Ordering::SeqCst), 0);
+        assert_eq!(ask(Some(format!("Bearer {token}"))).await, 200);
+        assert_eq!(carried_out.load(std::sync::atomic::Ordering::SeqCst), 1);
+        stop.cancel();
+    }
+
     #[tokio::test]
     async fn an_address_others_can_reach_is_refused() {
         let folder = tempfile::tempdir().unwrap();

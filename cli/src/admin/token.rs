@@ -80,7 +80,7 @@ impl Secret {
         self.token_at(unix_now())
     }
 
-    fn token_at(&self, issued: u64) -> String {
+    pub(super) fn token_at(&self, issued: u64) -> String {
         let claims = format!(r#"{{"iat":{issued}}}"#);
         let signed = format!(
             "{}.{}",
