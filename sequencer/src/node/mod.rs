@@ -28,7 +28,7 @@ use crate::{
     l1_view::L1View,
     pool::Pool,
     preconfirmation::{Preconfirmations, Signing},
-    rpc::{NodeStatus, Rpc, TransactionTarget},
+    rpc::{self, NodeStatus, Rpc, TransactionTarget},
     sequencing::{Sequencing, StateError},
     store::{ChainIdentity, Store, StoreError, import::stored_genesis},
     unsafe_feed::{EvidenceBook, SignerWatch, UnsafeFeed},
@@ -36,7 +36,7 @@ use crate::{
 };
 use alloy::primitives::B256;
 use std::{io, net::SocketAddr, sync::Arc};
-use tokio::{net::TcpListener, sync::watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tributary_derivation::driver::{DerivationStatus, Driver};
 use tributary_protocol::{
@@ -138,7 +138,7 @@ impl Node {
             address: config.http_addr,
             source,
         };
-        let listener = TcpListener::bind(config.http_addr).await.map_err(listen)?;
+        let listener = rpc::bind(config.http_addr).map_err(listen)?;
         let http_address = listener.local_addr().map_err(listen)?;
 
         let pool = config.sequencing.then(|| Pool::new(chain.clone(), config.pool));

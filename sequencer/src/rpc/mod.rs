@@ -40,7 +40,7 @@ mod ws;
 
 pub use self::{
     methods::method_names,
-    server::serve,
+    server::{bind, serve},
     settings::{MetricsText, NodeStatus, RpcSettings, TransactionTarget},
 };
 

@@ -13,7 +13,7 @@ use tributary_sequencer::{
     health::{Check, Health},
     pool::{Pool, PoolLimits},
     preconfirmation::{Preconfirmations, Signing},
-    rpc::{NodeStatus, Rpc, RpcSettings, TransactionTarget, serve},
+    rpc::{NodeStatus, Rpc, RpcSettings, TransactionTarget, bind, serve},
     sequencing::Sequencing,
 };
 
@@ -104,7 +104,7 @@ impl Server {
             tokio::spawn(async move { feed.run().await });
         }
         let rpc = rpc.with_preconfirmations(feed);
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = bind(([127, 0, 0, 1], 0).into()).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
         tokio::spawn(serve(listener, rpc, stop.clone()));

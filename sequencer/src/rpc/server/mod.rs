@@ -31,13 +31,13 @@ use hyper_util::{
 };
 use std::{
     io,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 use tokio::{
     io::AsyncWriteExt,
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::Semaphore,
     task::JoinSet,
 };
@@ -54,6 +54,10 @@ const DRAINED_TIMES_MAX: u64 = 4;
 /// How long a client that cannot be served has to take the reason.
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(1);
 
+/// Connections the system may hold for us until they are accepted; it may have a smaller limit of its own. When there is no room left the
+/// client is let believe that it is connected, and if it says nothing it stays so for ever.
+const BACKLOG: u32 = 4096;
+
 /// Where a request comes from.
 #[derive(Clone, Copy, Debug)]
 struct Peer(IpAddr);
@@ -64,6 +68,22 @@ struct Served {
     rpc: Rpc,
     ws_places: Arc<Semaphore>,
     stopped: CancellationToken,
+}
+
+/// Listens at `address`, with room for many who connect at once.
+///
+/// # Errors
+/// When the address is taken or not ours.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // A node that is started again gets its port back at once.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Serves until `stopped` is cancelled; requests that are under way are finished.
