@@ -305,7 +305,7 @@ fn derive(chain: &Chain, executor: Option<Executor<'_>>) -> eyre::Result<Lap> {
     derive_looking(chain, executor, &mut || ())
 }
 
-/// As [`derive`], calling `look` again and again.
+/// As [`derive()`], calling `look` again and again.
 fn derive_looking(
     chain: &Chain,
     mut executor: Option<Executor<'_>>,
