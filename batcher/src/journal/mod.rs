@@ -116,7 +116,10 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError`]; nothing was changed.
-    pub fn open(disk: Box<dyn Disk>, chain: JournalChain) -> Result<Self, JournalError> {
+    pub fn open(mut disk: Box<dyn Disk>, chain: JournalChain) -> Result<Self, JournalError> {
+        // A process that died between renaming the document and syncing the folder left a document that a power cut still takes back;
+        // what it says is acted on, so it has to stay.
+        disk.sync_folder().map_err(io("sync", "the journal's folder"))?;
         let document = disk.read(DOCUMENT).map_err(io("read", DOCUMENT))?;
         let document = match document {
             None => Document::new(chain, Vec::new(), 0),

@@ -91,6 +91,26 @@ fn power_lost_at_any_operation_leaves_the_state_before_or_after_a_change() {
 }
 
 #[test]
+fn what_was_read_after_the_process_died_outlives_a_power_cut() {
+    let whole = MemoryDisk::default();
+    live(&mut Journal::open(Box::new(whole.clone()), chain()).unwrap()).unwrap();
+    for cut in 1..whole.operations() {
+        let disk = MemoryDisk::default();
+        let mut journal = Journal::open(Box::new(disk.clone()), chain()).unwrap();
+        disk.cut_power_at(cut);
+        live(&mut journal).unwrap_err();
+        drop(journal);
+        disk.restart_process();
+        let read = Journal::open(Box::new(disk.clone()), chain()).unwrap();
+        let channels = read.channels().to_vec();
+        drop(read);
+        disk.power_up();
+        let again = Journal::open(Box::new(disk), chain()).unwrap();
+        assert_eq!(again.channels(), channels, "operation {cut}");
+    }
+}
+
+#[test]
 fn a_journal_of_another_chain_is_refused_with_both() {
     let disk = MemoryDisk::default();
     live(&mut Journal::open(Box::new(disk.clone()), chain()).unwrap()).unwrap();

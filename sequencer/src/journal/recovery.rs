@@ -91,7 +91,7 @@ pub(super) struct Found {
     pub(super) next_number: u64,
 }
 
-/// Reads all segments, cuts a torn tail off the last, and leaves the disk ready to be written to.
+/// Reads all segments, cuts a torn tail off the last, syncs what is left, and leaves the disk ready to be written to.
 pub(super) fn read(disk: &mut dyn Disk, identity: ChainIdentity) -> Result<Found, JournalError> {
     let names = disk
         .list()
@@ -117,6 +117,7 @@ pub(super) fn read(disk: &mut dyn Disk, identity: ChainIdentity) -> Result<Found
         read_one(disk, identity, *number, is_last, &mut found)?;
         found.next_number = number + 1;
     }
+    make_durable(disk, &found)?;
     found.ledger.check().map_err(|what| JournalError::Corrupt {
         file: file_name(found.segments.back().copied().unwrap_or_default()),
         offset: found.length,
@@ -177,9 +178,22 @@ fn read_one(
         metrics::counter!("journal_torn_bytes_total").increment(cut);
         disk.truncate(&name, contents.good_bytes)
             .map_err(failed("truncate"))?;
-        disk.sync(&name).map_err(failed("sync"))?;
     }
     found.segments.push_back(number);
     found.length = contents.good_bytes;
     Ok(())
+}
+
+/// Syncs what was read. A process that died between writing and syncing left bytes that are read like any other and that a power cut still
+/// takes; what is recovered is shown and signed for, so it has to be on the disk first. Segments before the last were synced before the
+/// next was begun.
+fn make_durable(disk: &mut dyn Disk, found: &Found) -> Result<(), JournalError> {
+    let Some(last) = found.segments.back() else {
+        return Ok(());
+    };
+    let name = file_name(*last);
+    disk.sync(&name)
+        .map_err(|source| io_error("sync", &name, source))?;
+    disk.sync_folder()
+        .map_err(|source| io_error("sync the folder of", &name, source))
 }

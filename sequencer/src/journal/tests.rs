@@ -327,6 +327,34 @@ fn the_disk_stays_bounded_while_one_transaction_never_leaves() {
     );
 }
 
+#[test]
+fn what_was_recovered_after_the_process_died_outlives_a_power_cut() {
+    let live = |journal: &Journal| {
+        (1..=60).all(|salt| {
+            admit(journal, salt);
+            settle(journal).is_ok()
+        })
+    };
+    let whole = MemoryDisk::default();
+    assert!(live(&open(&whole).0));
+    let segments = whole.clone().list().unwrap().len();
+    assert!(segments > 1, "one segment has no turn to the next");
+    for cut in 0..whole.operations() {
+        let disk = MemoryDisk::default();
+        disk.cut_power_after(cut);
+        if let Ok((journal, _)) = Journal::open(Box::new(disk.clone()), IDENTITY, settings()) {
+            live(&journal);
+        }
+        disk.restart();
+        let (journal, recovered) = open(&disk);
+        journal.close();
+        // The worst that it can do: everything that was not synced is lost.
+        disk.power_up(|limit| usize::from(limit == 2));
+        let (_, again) = open(&disk);
+        assert_eq!(again.waiting, recovered.waiting, "operation {cut}");
+    }
+}
+
 /// A small generator of our own, so that a seed means the same everywhere.
 struct Dice(u64);
 

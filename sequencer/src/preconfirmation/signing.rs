@@ -133,7 +133,7 @@ pub fn raise_epoch(data_dir: &Path, wanted: Option<u64>) -> Result<u64, EpochErr
             kept,
             file: file.clone(),
         }),
-        Some(kept) if epoch == kept => Ok(epoch),
+        // Written again even if it is there: a process may have died before it was synced.
         _ => {
             keep_number(data_dir, EPOCH_FILE, epoch).map_err(failed)?;
             Ok(epoch)
