@@ -19,7 +19,8 @@ mod telemetry;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
-/// A transaction is some hundred small allocations, made on one thread and freed on another, which glibc's allocator is slow at.
+/// A node makes many small allocations on one thread and frees them on another. The same load under glibc's allocator took more CPU and more
+/// memory.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

@@ -7,35 +7,27 @@
 
 #[path = "support/chain.rs"]
 mod chain;
+#[path = "support/whole_node.rs"]
+mod whole_node;
 
 use alloy::primitives::{B256, Bytes};
-use chain::{GENESIS_TIME, SimulatedL1, genesis_of, transfer};
+use chain::{GENESIS_TIME, SimulatedL1, transfer};
 use op_alloy_consensus::OpTxEnvelope;
 use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use tributary_derivation::driver::DriverSettings;
-use tributary_protocol::{block::L2BlockNumber, config::L1ChainConfig};
+use tributary_protocol::block::L2BlockNumber;
 use tributary_sequencer::{
-    builder::BuilderSettings,
     clock::ManualClock,
     config::{NodeConfig, NodeParts},
-    engine::StoreSettings,
     journal::testing::MemoryDisk,
     node::Node,
-    pool::{PoolError, PoolLimits},
-    rpc::RpcSettings,
+    pool::PoolError,
     store::MemoryStore,
 };
 
 fn story(story: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime
-        .block_on(async { tokio::time::timeout(Duration::from_secs(60), story).await })
-        .expect("a story ends");
+    whole_node::story(60, story);
 }
 
 /// What outlives a node.
@@ -68,21 +60,10 @@ impl Machine {
     }
 
     async fn boot(&self, sequencing: bool, sequencer_stopped: bool) -> Life {
-        let (rollup, genesis) = genesis_of(&self.l1);
         let config = NodeConfig {
-            rollup,
-            genesis: Some(genesis),
-            l1_chain: L1ChainConfig::preset(900).unwrap(),
-            data_dir: "unused".into(),
-            http_addr: ([127, 0, 0, 1], 0).into(),
             sequencing,
-            sequencer_rpc: None,
             sequencer_stopped,
             admin_state: Some(self.state_file()),
-            rpc: RpcSettings::default(),
-            builder: BuilderSettings::default(),
-            engine: StoreSettings::default(),
-            pool: PoolLimits::default(),
             journal: tributary_sequencer::journal::Settings {
                 free_bytes_min: 0,
                 ..tributary_sequencer::journal::Settings::default()
@@ -91,19 +72,12 @@ impl Machine {
                 poll_interval: Duration::from_millis(10),
                 ..DriverSettings::default()
             },
-            outputs: None,
-            signing: None,
-            on_halt: None,
+            ..whole_node::config(&self.l1)
         };
         let stop = CancellationToken::new();
         let parts = NodeParts {
-            l1: self.l1.clone(),
-            da: Arc::new(tributary_da_client::memory::MemoryLayer::new()),
-            blobs: None,
-            clock: Arc::new(self.clock.clone()),
-            store: Arc::new(self.store.clone()),
             journal: Some(Box::new(self.disk.clone())),
-            metrics_text: Arc::new(String::new),
+            ..whole_node::parts(&self.l1, &self.clock, self.store.clone())
         };
         let node = Node::start(config, parts, stop.clone()).await.unwrap();
         Life { node, stop }

@@ -6,9 +6,11 @@
 
 #[path = "support/chain.rs"]
 mod chain;
+#[path = "support/whole_node.rs"]
+mod whole_node;
 
 use alloy::primitives::{Address, B256, Bytes};
-use chain::{GENESIS_TIME, SimulatedL1, World, genesis_of, transfer};
+use chain::{GENESIS_TIME, SimulatedL1, World, transfer};
 use serde_json::{Value, json};
 use std::{
     future::Future,
@@ -20,29 +22,17 @@ use std::{
 };
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tributary_derivation::driver::DriverSettings;
 use tributary_protocol::config::{L1ChainConfig, RollupConfig};
 use tributary_sequencer::{
-    builder::BuilderSettings,
     clock::ManualClock,
-    config::{NodeConfig, NodeParts},
-    engine::StoreSettings,
+    config::NodeConfig,
     health::Check,
     node::{Node, NodeError},
-    pool::PoolLimits,
-    rpc::RpcSettings,
     store::{MemoryStore, StoreError},
 };
 
 fn story(story: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime
-        .block_on(async { tokio::time::timeout(Duration::from_secs(30), story).await })
-        .expect("a story ends");
+    whole_node::story(30, story);
 }
 
 /// What one node needs; stories change a part before they start it.
@@ -57,27 +47,10 @@ struct Setup {
 impl Setup {
     fn new(sequencing: bool) -> Self {
         let l1 = Arc::new(SimulatedL1::new());
-        let (rollup, genesis) = genesis_of(&l1);
         Self {
             config: NodeConfig {
-                rollup,
-                genesis: Some(genesis),
-                l1_chain: L1ChainConfig::preset(900).unwrap(),
-                data_dir: "unused".into(),
-                http_addr: ([127, 0, 0, 1], 0).into(),
                 sequencing,
-                sequencer_rpc: None,
-                sequencer_stopped: false,
-                admin_state: None,
-                rpc: RpcSettings::default(),
-                builder: BuilderSettings::default(),
-                engine: StoreSettings::default(),
-                pool: PoolLimits::default(),
-                journal: tributary_sequencer::journal::Settings::default(),
-                derivation: DriverSettings::default(),
-                outputs: None,
-                signing: None,
-                on_halt: None,
+                ..whole_node::config(&l1)
             },
             l1,
             clock: ManualClock::new(GENESIS_TIME),
@@ -92,15 +65,7 @@ impl Setup {
     }
 
     async fn start(&self) -> Result<Node, NodeError> {
-        let parts = NodeParts {
-            l1: self.l1.clone(),
-            da: Arc::new(tributary_da_client::memory::MemoryLayer::new()),
-            blobs: None,
-            clock: Arc::new(self.clock.clone()),
-            store: Arc::new(self.store.clone()),
-            journal: None,
-            metrics_text: Arc::new(String::new),
-        };
+        let parts = whole_node::parts(&self.l1, &self.clock, self.store.clone());
         Node::start(self.config.clone(), parts, self.stop.clone()).await
     }
 

@@ -6,9 +6,11 @@
 
 #[path = "support/chain.rs"]
 mod chain;
+#[path = "support/whole_node.rs"]
+mod whole_node;
 
 use alloy::primitives::{Address, B256};
-use chain::{GENESIS_TIME, SimulatedL1, World, genesis_of, key, transfer};
+use chain::{GENESIS_TIME, SimulatedL1, World, key, transfer};
 use core::{future::Future, time::Duration};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde_json::{Value, json};
@@ -18,22 +20,13 @@ use std::{
     sync::{Arc, LazyLock},
 };
 use tokio_util::sync::CancellationToken;
-use tributary_derivation::driver::DriverSettings;
 use tributary_protocol::{
     block::L2BlockNumber,
-    config::L1ChainConfig,
     execute::attributes_of,
     preconfirmation::{Conflict, Evidence},
 };
 use tributary_sequencer::{
-    builder::BuilderSettings,
-    clock::ManualClock,
-    config::{NodeConfig, NodeParts},
-    engine::{EngineError, StoreSettings},
-    node::Node,
-    pool::PoolLimits,
-    preconfirmation::Signing,
-    rpc::RpcSettings,
+    clock::ManualClock, config::NodeConfig, engine::EngineError, node::Node, preconfirmation::Signing,
     store::MemoryStore,
 };
 
@@ -43,14 +36,7 @@ static METRICS: LazyLock<PrometheusHandle> =
 
 fn story(story: impl Future<Output = ()>) {
     LazyLock::force(&METRICS);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime
-        .block_on(async { tokio::time::timeout(Duration::from_secs(100), story).await })
-        .expect("a story ends");
+    whole_node::story(100, story);
 }
 
 struct Network {
@@ -100,38 +86,13 @@ impl Network {
     }
 
     async fn start(&self, data_dir: &Path, change: impl FnOnce(&mut NodeConfig)) -> Running {
-        let (rollup, genesis) = genesis_of(&self.l1);
         let mut config = NodeConfig {
-            rollup,
-            genesis: Some(genesis),
-            l1_chain: L1ChainConfig::preset(900).unwrap(),
             data_dir: data_dir.into(),
-            http_addr: ([127, 0, 0, 1], 0).into(),
-            sequencing: false,
-            sequencer_rpc: None,
-            sequencer_stopped: false,
-            admin_state: None,
-            rpc: RpcSettings::default(),
-            builder: BuilderSettings::default(),
-            engine: StoreSettings::default(),
-            pool: PoolLimits::default(),
-            journal: tributary_sequencer::journal::Settings::default(),
-            derivation: DriverSettings::default(),
-            outputs: None,
-            signing: None,
-            on_halt: None,
+            ..whole_node::config(&self.l1)
         };
         change(&mut config);
         let stop = CancellationToken::new();
-        let parts = NodeParts {
-            l1: self.l1.clone(),
-            da: Arc::new(tributary_da_client::memory::MemoryLayer::new()),
-            blobs: None,
-            clock: Arc::new(self.clock.clone()),
-            store: Arc::new(MemoryStore::default()),
-            journal: None,
-            metrics_text: Arc::new(String::new),
-        };
+        let parts = whole_node::parts(&self.l1, &self.clock, MemoryStore::default());
         let node = Node::start(config, parts, stop.clone()).await.unwrap();
         Running { node, stop }
     }

@@ -29,6 +29,16 @@ pub(crate) struct Series<'a> {
     pub(crate) points: Vec<(f64, f64)>,
 }
 
+impl<'a> Series<'a> {
+    /// One point for each of `rows`.
+    pub(crate) fn of<T>(name: &'a str, rows: &[T], point: impl Fn(&T) -> (f64, f64)) -> Self {
+        Self {
+            name,
+            points: rows.iter().map(point).collect(),
+        }
+    }
+}
+
 /// What a chart shows.
 #[derive(Clone, Debug)]
 pub(crate) struct Chart<'a> {

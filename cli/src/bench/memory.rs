@@ -31,7 +31,6 @@ use serde_json::json;
 use std::{collections::BTreeMap, fmt, path::Path, sync::Arc, time::Duration};
 use tributary_protocol::{
     block::{L2BlockId, L2BlockRef},
-    execute::BlockOutcome,
     state::StateChanges,
 };
 use tributary_sequencer::store::{ChainWriter, FjallStore, Store, StoreSettings, import::stored_genesis};
@@ -164,7 +163,7 @@ fn about(plan: &Plan) -> Duration {
     Duration::from_secs(seconds as u64)
 }
 
-#[allow(
+#[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "a part of a count"
@@ -330,21 +329,13 @@ pub(crate) fn bytes_per_account(store: &Path, accounts: usize, seed: u64) -> eyr
     let accounts = &everyone(accounts, seed)[..];
     let store: Arc<dyn Store> = Arc::new(FjallStore::open_with_cache(store, 16 << 20)?);
     let genesis = stored_genesis(&*store)?;
-    let outcome = BlockOutcome {
-        block: genesis.block(),
-        hash: genesis.hash,
-        senders: Vec::new(),
-        receipts: Vec::new(),
-        changes: StateChanges::default(),
-        trie: genesis.trie.clone(),
-    };
     let settings = StoreSettings {
         cache_bytes: accounts.len() as u64 * 1_000,
         trie_nodes_max: usize::MAX,
         ..StoreSettings::default()
     };
     let reference = reference_of_genesis(&genesis);
-    let writer = ChainWriter::open(store, L2_CHAIN_ID, &outcome, reference, settings)?;
+    let writer = ChainWriter::open(store, L2_CHAIN_ID, &genesis.outcome(), reference, settings)?;
     let head = writer.heads().unsafe_head.number;
     let view = writer.reader()?.state_at(head)?;
     let memory = || cpu::memory_kib(std::process::id()) as f64 * 1024.0;

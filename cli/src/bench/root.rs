@@ -256,13 +256,8 @@ impl TrieReader for Nothing {
 
 /// Cost over accounts.
 pub(crate) fn chart(report: &Report) -> String {
-    let line = |name, value: &dyn Fn(&Size) -> f64| Series {
-        name,
-        points: report
-            .sizes
-            .iter()
-            .map(|size| (size.accounts as f64, value(size)))
-            .collect(),
+    let line = |name, value: &dyn Fn(&Size) -> f64| {
+        Series::of(name, &report.sizes, |size| (size.accounts as f64, value(size)))
     };
     Chart {
         title: "State root: microseconds for each changed account",

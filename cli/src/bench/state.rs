@@ -171,13 +171,8 @@ pub(super) fn measure_one(
 
 /// Cost over accounts.
 pub(crate) fn chart(report: &Report) -> String {
-    let line = |name, value: &dyn Fn(&Size) -> f64| Series {
-        name,
-        points: report
-            .sizes
-            .iter()
-            .map(|size| (size.accounts as f64, value(size)))
-            .collect(),
+    let line = |name, value: &dyn Fn(&Size) -> f64| {
+        Series::of(name, &report.sizes, |size| (size.accounts as f64, value(size)))
     };
     Chart {
         title: "CPU per transfer over accounts in the state",

@@ -12,8 +12,8 @@ use revm::{
 
 /// Net changes of what ran on `before`, as `cache` has them: what was changed back, or created and destroyed again, is not there.
 ///
-/// revm can keep a journal of transitions for the same purpose; a block of many transfers spends more on it than on its transfers, and
-/// all that counts is what a value was before the block and is after it.
+/// revm can keep a journal of transitions for the same purpose. It costs two maps as large as what was touched, and all that counts is
+/// what a value was before the block and is after it.
 ///
 /// # Errors
 /// If the state before cannot be read.

@@ -19,7 +19,7 @@ pub use parts::GenesisParts;
 use crate::{
     block::L2Block,
     config::{ChainOpConfig, RollupConfig},
-    execute::{FeeParameters, FeeParametersError},
+    execute::{BlockOutcome, FeeParameters, FeeParametersError},
     state::{
         Account, NoNodes, StateChanges,
         memory::MemoryState,
@@ -321,6 +321,19 @@ impl GenesisBlock {
     #[must_use]
     pub fn sealed_header(&self) -> Sealed<Header> {
         Sealed::new_unchecked(self.header.clone(), self.hash)
+    }
+
+    /// Block 0 in the form every block is committed in.
+    #[must_use]
+    pub fn outcome(&self) -> BlockOutcome {
+        BlockOutcome {
+            block: self.block(),
+            hash: self.hash,
+            senders: Vec::new(),
+            receipts: Vec::new(),
+            changes: self.changes.clone(),
+            trie: self.trie.clone(),
+        }
     }
 
     /// The block, which holds no transactions.

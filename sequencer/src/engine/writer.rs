@@ -144,7 +144,7 @@ impl Engine {
         genesis: &GenesisBlock,
         settings: StoreSettings,
     ) -> Result<Self, EngineError> {
-        let genesis = genesis_outcome(genesis);
+        let genesis = genesis.outcome();
         let genesis_ref = block_ref(&config, &genesis)?;
         let writer = ChainWriter::open(store, config.l2_chain_id, &genesis, genesis_ref, settings)?;
         let chain = Chain::new(config.clone(), writer.reader()?);
@@ -371,18 +371,6 @@ fn reply<T>(answer: Answer<T>, result: Result<T, EngineError>) -> bool {
     // Nobody waiting any more is no reason not to have done it.
     answer.send(result).ok();
     goes_on
-}
-
-/// Block 0 in the form every block is committed in.
-fn genesis_outcome(genesis: &GenesisBlock) -> BlockOutcome {
-    BlockOutcome {
-        block: genesis.block(),
-        hash: genesis.hash,
-        senders: Vec::new(),
-        receipts: Vec::new(),
-        changes: genesis.changes.clone(),
-        trie: genesis.trie.clone(),
-    }
 }
 
 /// Where the block stands, from its L1-attributes transaction.

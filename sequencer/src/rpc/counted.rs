@@ -1,5 +1,5 @@
-//! How often a method was called, how it ended and how long it took. The handles are kept: looking them up by name costs more than some
-//! of the calls that are counted.
+//! How often a method was called, how it ended and how long it took. The handles are kept, so that no call looks
+//! them up by name.
 
 use metrics::{Counter, Histogram};
 use std::{sync::OnceLock, time::Instant};

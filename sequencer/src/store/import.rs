@@ -18,7 +18,6 @@ use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
 use std::{collections::BTreeMap, sync::Arc};
 use tributary_protocol::{
     block::{L2BlockNumber, L2BlockRef},
-    execute::BlockOutcome,
     genesis::GenesisBlock,
     state::{
         StateChanges, TrieReader,
@@ -121,15 +120,7 @@ impl Import {
             genesis_hash: genesis.hash,
         };
         let mut batch = WriteBatch::default();
-        let outcome = BlockOutcome {
-            block: genesis.block(),
-            hash: genesis.hash,
-            senders: Vec::new(),
-            receipts: Vec::new(),
-            changes: StateChanges::default(),
-            trie: genesis.trie.clone(),
-        };
-        put_block(&mut batch, &outcome, &reference);
+        put_block(&mut batch, &genesis.outcome(), &reference);
         put_beginning(&mut batch, identity, reference);
         self.store.write(batch, Durability::Synced)
     }
@@ -240,23 +231,12 @@ mod tests {
         addresses.chunks(60).map(portion).collect()
     }
 
-    fn outcome(genesis: &GenesisBlock) -> BlockOutcome {
-        BlockOutcome {
-            block: genesis.block(),
-            hash: genesis.hash,
-            senders: Vec::new(),
-            receipts: Vec::new(),
-            changes: genesis.changes.clone(),
-            trie: genesis.trie.clone(),
-        }
-    }
-
     fn open(store: &Arc<dyn Store>, genesis: &GenesisBlock) -> Result<ChainWriter, StoreError> {
         let settings = StoreSettings::default();
         ChainWriter::open(
             store.clone(),
             CHAIN_ID,
-            &outcome(genesis),
+            &genesis.outcome(),
             reference(genesis),
             settings,
         )

@@ -16,6 +16,8 @@ mod chain;
 mod node;
 mod rules;
 mod tracing;
+#[path = "../support/whole_node.rs"]
+mod whole_node;
 
 use node::RunningNode;
 use rules::Rules;

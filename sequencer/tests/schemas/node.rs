@@ -2,7 +2,8 @@
 
 use crate::{
     calls::{Call, SUBSCRIPTION},
-    chain::{GENESIS_TIME, SimulatedL1, deposit_log, genesis_of, key},
+    chain::{GENESIS_TIME, SimulatedL1, deposit_log, key},
+    whole_node,
 };
 use alloy::{
     consensus::{SignableTransaction, Signed, TxEip1559, TxEip2930, TxEip7702, TxLegacy},
@@ -23,29 +24,12 @@ use tokio::{net::TcpStream, sync::Mutex};
 use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
 use tokio_util::sync::CancellationToken;
 use tributary_derivation::driver::DriverSettings;
-use tributary_protocol::config::L1ChainConfig;
 use tributary_sequencer::{
-    builder::BuilderSettings,
-    clock::ManualClock,
-    config::{NodeConfig, NodeParts},
-    engine::StoreSettings,
-    node::Node,
-    pool::PoolLimits,
-    preconfirmation::Signing,
-    rpc::RpcSettings,
-    store::MemoryStore,
+    clock::ManualClock, config::NodeConfig, node::Node, preconfirmation::Signing, store::MemoryStore,
 };
 
-/// Runs a story. Real time only bounds it, so that a story that hangs fails.
 pub(crate) fn story(story: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime
-        .block_on(async { tokio::time::timeout(Duration::from_secs(120), story).await })
-        .expect("a story ends");
+    whole_node::story(120, story);
 }
 
 /// What calls speak of.
@@ -85,41 +69,18 @@ pub(crate) struct RunningNode {
 impl RunningNode {
     pub(crate) async fn start() -> Self {
         let l1 = Arc::new(SimulatedL1::new());
-        let (rollup, genesis) = genesis_of(&l1);
         let clock = ManualClock::new(GENESIS_TIME);
         let stop = CancellationToken::new();
         let config = NodeConfig {
-            rollup,
-            genesis: Some(genesis),
-            l1_chain: L1ChainConfig::preset(900).unwrap(),
-            data_dir: "unused".into(),
-            http_addr: ([127, 0, 0, 1], 0).into(),
             sequencing: true,
-            sequencer_rpc: None,
-            sequencer_stopped: false,
-            admin_state: None,
-            rpc: RpcSettings::default(),
-            builder: BuilderSettings { l1_confirmations: 0 },
-            engine: StoreSettings::default(),
-            pool: PoolLimits::default(),
-            journal: tributary_sequencer::journal::Settings::default(),
             derivation: DriverSettings {
                 poll_interval: Duration::from_millis(10),
                 ..DriverSettings::default()
             },
-            outputs: None,
             signing: Signing::new(&key(200).to_bytes(), 1),
-            on_halt: None,
+            ..whole_node::config(&l1)
         };
-        let parts = NodeParts {
-            l1: l1.clone(),
-            da: Arc::new(tributary_da_client::memory::MemoryLayer::new()),
-            blobs: None,
-            clock: Arc::new(clock.clone()),
-            store: Arc::new(MemoryStore::default()),
-            journal: None,
-            metrics_text: Arc::new(String::new),
-        };
+        let parts = whole_node::parts(&l1, &clock, MemoryStore::default());
         // Without a batch in the window the first epochs are empty blocks that L1 forces: a safe head, and a deposit below it.
         for number in 1..=config.rollup.seq_window_size + 5 {
             let deposit = (number == 2).then(|| deposit_log(key(7).address(), 1_000));

@@ -105,6 +105,18 @@ impl Running {
         if side == Side::Ours {
             base_args.extend(["--genesis".into(), folder.join(GENESIS_FILE).into()]);
         }
+        Self::begin(side, address, processes, folder, base_args, more).await
+    }
+
+    /// Starts the node itself, when what runs beside it does.
+    async fn begin(
+        side: Side,
+        address: SocketAddr,
+        processes: Vec<Process>,
+        folder: &Path,
+        base_args: Vec<OsString>,
+        more: &[&str],
+    ) -> eyre::Result<Self> {
         let running = Self {
             side,
             address,
@@ -132,17 +144,15 @@ impl Running {
         start_da(&mut processes, folder, &ports)?;
         let mut base_args = sequencer_args(genesis, folder, &ports);
         base_args.push("--stored-genesis".into());
-        let running = Self {
-            side: Side::Ours,
-            address: loopback(ports.sequencer),
-            id: 0,
-            beside: processes.iter().filter_map(Process::id).collect(),
+        Self::begin(
+            Side::Ours,
+            loopback(ports.sequencer),
             processes,
-            folder: folder.to_owned(),
+            folder,
             base_args,
-            more_args: more.iter().map(OsString::from).collect(),
-        };
-        running.begun().await
+            more,
+        )
+        .await
     }
 
     /// Brings funded `accounts` into the store of a sequencer that is going to run in `folder`; no account may be given twice.

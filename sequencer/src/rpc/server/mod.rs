@@ -185,7 +185,7 @@ async fn connection(
 }
 
 /// True for what nearly all requests are: a call that no browser sends on behalf of a page. It goes past the router, whose layers have
-/// nothing to say about it and cost as much as the rest of the way.
+/// nothing to say about it.
 fn is_plain_call<B>(rpc: &Rpc, request: &hyper::Request<B>) -> bool {
     request.method() == Method::POST
         && request.uri().path() == "/"
