@@ -7,6 +7,8 @@
 
 #[path = "support/chain.rs"]
 mod chain;
+#[path = "support/story.rs"]
+mod story;
 #[path = "support/whole_node.rs"]
 mod whole_node;
 
@@ -27,7 +29,7 @@ use tributary_sequencer::{
 };
 
 fn story(story: impl Future<Output = ()>) {
-    whole_node::story(60, story);
+    story::on_threads(60, story);
 }
 
 /// What outlives a node.

@@ -6,6 +6,8 @@
 
 #[path = "support/chain.rs"]
 mod chain;
+#[path = "support/story.rs"]
+mod story;
 
 use alloy::primitives::{B256, U256, address};
 use chain::{GAS_LIMIT, GENESIS_TIME, L1_BLOCK_TIME, World, call, call_with, deposit_log, key, transfer};
@@ -35,13 +37,7 @@ use tributary_sequencer::{
 
 /// Runs a story. Real time only bounds it, so that a story that hangs fails.
 fn story(story: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime
-        .block_on(async { tokio::time::timeout(Duration::from_secs(20), story).await })
-        .expect("a story ends");
+    story::on_one_thread(20, story);
 }
 
 /// Builds one block that has all the time it needs: the clock stands at its timestamp.

@@ -6,10 +6,12 @@
 
 #[path = "support/chain.rs"]
 mod chain;
+#[path = "support/story.rs"]
+mod story;
 
 use alloy::{eips::eip2718::Encodable2718, primitives::Bytes};
 use chain::{World, transfer};
-use std::{future::Future, path::Path, sync::Arc, time::Duration};
+use std::{future::Future, path::Path, sync::Arc};
 use tributary_derivation::driver::{ApplyError, Engine as _, EngineError as DerivationError};
 use tributary_protocol::{
     attributes::BlockAttributes,
@@ -21,13 +23,7 @@ use tributary_sequencer::{
 };
 
 fn story(story: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime
-        .block_on(async { tokio::time::timeout(Duration::from_secs(20), story).await })
-        .expect("a story ends");
+    story::on_one_thread(20, story);
 }
 
 /// Builds `count` blocks, each with one transfer.

@@ -5,8 +5,11 @@
     reason = "a test that panics has failed, which is what it is for"
 )]
 
+#[path = "support/story.rs"]
+mod story;
+
 use alloy::primitives::Bytes;
-use std::{future::Future, ops::RangeInclusive, path::Path, sync::Arc, time::Duration};
+use std::{future::Future, ops::RangeInclusive, path::Path, sync::Arc};
 use tokio_util::sync::CancellationToken;
 use tributary_derivation::{
     driver::{Driver, DriverSettings, memory::MinedTransaction},
@@ -19,13 +22,7 @@ use tributary_sequencer::{
 };
 
 fn story(story: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime
-        .block_on(async { tokio::time::timeout(Duration::from_secs(30), story).await })
-        .expect("a story ends");
+    story::on_one_thread(30, story);
 }
 
 /// Both chains and the layer between them.

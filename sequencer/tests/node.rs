@@ -6,6 +6,8 @@
 
 #[path = "support/chain.rs"]
 mod chain;
+#[path = "support/story.rs"]
+mod story;
 #[path = "support/whole_node.rs"]
 mod whole_node;
 
@@ -32,7 +34,7 @@ use tributary_sequencer::{
 };
 
 fn story(story: impl Future<Output = ()>) {
-    whole_node::story(30, story);
+    story::on_threads(30, story);
 }
 
 /// What one node needs; stories change a part before they start it.

@@ -9,6 +9,8 @@
 mod chain;
 #[path = "support/machine.rs"]
 mod machine;
+#[path = "support/story.rs"]
+mod story;
 
 use alloy::{
     consensus::{

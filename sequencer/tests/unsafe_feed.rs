@@ -6,6 +6,8 @@
 
 #[path = "support/chain.rs"]
 mod chain;
+#[path = "support/story.rs"]
+mod story;
 #[path = "support/whole_node.rs"]
 mod whole_node;
 
@@ -36,7 +38,7 @@ static METRICS: LazyLock<PrometheusHandle> =
 
 fn story(story: impl Future<Output = ()>) {
     LazyLock::force(&METRICS);
-    whole_node::story(100, story);
+    story::on_threads(100, story);
 }
 
 struct Network {

@@ -20,6 +20,8 @@ mod rollup;
 mod server;
 mod signing;
 mod simulate;
+#[path = "../support/story.rs"]
+mod story;
 mod tracing;
 mod transactions;
 mod websocket;

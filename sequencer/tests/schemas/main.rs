@@ -15,6 +15,8 @@ mod calls;
 mod chain;
 mod node;
 mod rules;
+#[path = "../support/story.rs"]
+mod story;
 mod tracing;
 #[path = "../support/whole_node.rs"]
 mod whole_node;

@@ -3,7 +3,7 @@
 use crate::{
     calls::{Call, SUBSCRIPTION},
     chain::{GENESIS_TIME, SimulatedL1, deposit_log, key},
-    whole_node,
+    story, whole_node,
 };
 use alloy::{
     consensus::{SignableTransaction, Signed, TxEip1559, TxEip2930, TxEip7702, TxLegacy},
@@ -29,7 +29,7 @@ use tributary_sequencer::{
 };
 
 pub(crate) fn story(story: impl Future<Output = ()>) {
-    whole_node::story(120, story);
+    story::on_threads(120, story);
 }
 
 /// What calls speak of.

@@ -144,11 +144,5 @@ impl Life {
 }
 
 pub(crate) fn story(story: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime
-        .block_on(async { tokio::time::timeout(Duration::from_secs(120), story).await })
-        .expect("a story ends");
+    crate::story::on_one_thread(120, story);
 }

@@ -1,7 +1,7 @@
 //! A server on a loopback port, a client that speaks plain JSON, and a chain behind it that builds when told to.
 
 use crate::chain::World;
-use core::{future::Future, time::Duration};
+use core::future::Future;
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use std::{collections::VecDeque, sync::Arc};
@@ -19,14 +19,7 @@ use tributary_sequencer::{
 
 /// Runs a story. Real time only bounds it, so that a story that hangs fails.
 pub(crate) fn story(story: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime
-        .block_on(async { tokio::time::timeout(Duration::from_secs(60), story).await })
-        .expect("a story ends");
+    crate::story::on_threads(60, story);
 }
 
 pub(crate) struct Server {

@@ -1,7 +1,6 @@
 //! What a whole node on a simulated L1 is started with; stories change a part of it.
 
 use crate::chain::{SimulatedL1, genesis_of};
-use core::{future::Future, time::Duration};
 use std::sync::Arc;
 use tributary_da_client::memory::MemoryLayer;
 use tributary_derivation::driver::DriverSettings;
@@ -52,16 +51,4 @@ pub(crate) fn parts(l1: &Arc<SimulatedL1>, clock: &ManualClock, store: impl Stor
         journal: None,
         metrics_text: Arc::new(String::new),
     }
-}
-
-/// Runs a story. Real time only bounds it, so that a story that hangs fails.
-pub(crate) fn story(seconds_max: u64, story: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime
-        .block_on(async { tokio::time::timeout(Duration::from_secs(seconds_max), story).await })
-        .expect("a story ends");
 }
