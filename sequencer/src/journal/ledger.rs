@@ -1,8 +1,8 @@
 //! What the records add up to: who waits, who is owed, what the open block holds. The same fold while running and when reading back.
 
 use super::record::{Admission, Opened, Record, State};
-use alloy::primitives::{Address, B256, Bytes, keccak256};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use alloy::primitives::{Address, B256, Bytes, keccak256, map::HashMap};
+use std::collections::{BTreeMap, VecDeque};
 use tributary_protocol::block::L2BlockNumber;
 
 /// Transactions of sealed blocks whose place in line can still be shown. About a hundred bytes each.
@@ -65,7 +65,7 @@ impl Ledger {
     /// Takes a record that stands in segment `segment`.
     pub(super) fn apply(&mut self, record: &Record, segment: u64) -> Result<(), Contradiction> {
         match record {
-            Record::Admitted(admission) => self.admit(admission, segment),
+            Record::Admitted(admission) => self.admit(admission, keccak256(&admission.raw), segment),
             Record::Dropped(sequence, _) => {
                 self.forget(*sequence);
                 self.owed.retain(|owed| owed != sequence);
@@ -90,11 +90,12 @@ impl Ledger {
             }
             Record::Returned(admission) => {
                 // It may be known from the block that was open when the one before it was taken back.
-                if let Some(known) = self.sequence_of(keccak256(&admission.raw)) {
+                let hash = keccak256(&admission.raw);
+                if let Some(known) = self.sequence_of(hash) {
                     self.forget(known);
                     self.owed.retain(|owed| *owed != known);
                 }
-                self.admit(admission, segment);
+                self.admit(admission, hash, segment);
                 self.owed
                     .insert(self.returning.min(self.owed.len()), admission.sequence);
                 self.returning += 1;
@@ -104,10 +105,10 @@ impl Ledger {
         Ok(())
     }
 
-    fn admit(&mut self, admission: &Admission, segment: u64) {
+    /// Takes a transaction with this hash whose bytes stand in segment `segment`.
+    pub(super) fn admit(&mut self, admission: &Admission, hash: B256, segment: u64) {
         self.next_sequence = self.next_sequence.max(admission.sequence.saturating_add(1));
         self.forget(admission.sequence);
-        let hash = keccak256(&admission.raw);
         self.sequences.insert(hash, admission.sequence);
         *self.per_segment.entry(segment).or_default() += 1;
         let live = Live {

@@ -53,6 +53,9 @@ pub struct Settings {
     pub segments_max: u64,
     /// How long a record nobody waits for may stay in memory: another is usually about to follow it into the same sync.
     pub linger: Duration,
+    /// Least time from one sync to the next while several wait for each: under load more share a sync, and syncs stop taking the CPU that
+    /// execution needs.
+    pub pace: Duration,
     /// Bytes that must stay free on the disk; below that nothing new is taken.
     pub free_bytes_min: u64,
     /// Bytes that may wait for a disk that does not answer before nothing new is taken.
@@ -66,6 +69,7 @@ impl Default for Settings {
             segment_bytes: 64 << 20,
             segments_max: 8,
             linger: Duration::from_millis(1),
+            pace: Duration::from_millis(1),
             // What waits at most, twice, and room for the store to commit what is under way.
             free_bytes_min: 512 << 20,
             waiting_bytes_max: 64 << 20,
@@ -128,6 +132,12 @@ impl Gathered {
         segment::put_record(&mut self.bytes, record);
     }
 
+    /// As [`Self::put`] of a transaction that was taken, for a caller who knows its hash.
+    fn put_admission(&mut self, admission: Admission, hash: B256) {
+        self.ledger.admit(&admission, hash, self.segment);
+        segment::put_record(&mut self.bytes, &Record::Admitted(admission));
+    }
+
     /// Adds somebody to tell; at once if the journal has failed.
     fn tell(&mut self, waiter: Waiter) {
         match &self.failure {
@@ -178,10 +188,11 @@ impl Journal {
         Ok((Self { shared }, recovered))
     }
 
-    /// Remembers that a transaction was taken; its place in line. Called under the lock of the queue it goes into, so that both have the
+    /// Remembers that a transaction was taken, `hash` being that of its bytes; its place in line. Called under the lock of the queue it goes into, so that both have the
     /// same order. `waiter` is told once it is durable; without one it goes with the next sync.
     pub(crate) fn admit(
         &self,
+        hash: B256,
         sender: Address,
         raw: &Bytes,
         arrival_micros: u64,
@@ -189,12 +200,13 @@ impl Journal {
     ) -> u64 {
         let mut gathered = self.shared.gathered.lock();
         let sequence = gathered.ledger.next_sequence();
-        gathered.put(&Record::Admitted(Admission {
+        let admission = Admission {
             sequence,
             arrival_micros,
             sender,
             raw: raw.clone(),
-        }));
+        };
+        gathered.put_admission(admission, hash);
         gathered.transactions += 1;
         if let Some(waiter) = waiter {
             gathered.tell(waiter);
@@ -227,12 +239,13 @@ impl Journal {
         let sequence = gathered.ledger.sequence_of(hash).unwrap_or_else(|| {
             // Not through the pool: only a list in a test does that.
             let sequence = gathered.ledger.next_sequence();
-            gathered.put(&Record::Admitted(Admission {
+            let admission = Admission {
                 sequence,
                 arrival_micros: 0,
                 sender,
                 raw: raw.clone(),
-            }));
+            };
+            gathered.put_admission(admission, hash);
             sequence
         });
         let Some((number, index)) = gathered.ledger.next_place() else {

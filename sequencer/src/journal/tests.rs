@@ -19,6 +19,7 @@ fn settings() -> Settings {
         segment_bytes: 4_000,
         segments_max: 3,
         linger: Duration::ZERO,
+        pace: Duration::ZERO,
         free_bytes_min: 0,
         ..Settings::default()
     }
@@ -59,7 +60,7 @@ fn settle(journal: &Journal) -> Result<(), Arc<JournalError>> {
 }
 
 fn admit(journal: &Journal, salt: u64) -> u64 {
-    journal.admit(SENDER, &raw(salt), salt, None)
+    journal.admit(hash(salt), SENDER, &raw(salt), salt, None)
 }
 
 fn execute(journal: &Journal, salt: u64) {
@@ -165,7 +166,7 @@ fn one_sync_covers_all_that_has_gathered_and_none_is_told_before_it() {
     for salt in 0..200 {
         let (sender, disk) = (sender.clone(), disk.clone());
         let waiter = move |result: Result<(), _>| sender.send((result.is_ok(), disk.syncs())).unwrap();
-        journal.admit(SENDER, &raw(salt), 0, Some(Box::new(waiter)));
+        journal.admit(hash(salt), SENDER, &raw(salt), 0, Some(Box::new(waiter)));
     }
     for _ in 0..200 {
         let (ok, syncs) = receiver.recv().unwrap();
@@ -394,7 +395,7 @@ fn f30_after_any_power_cut_what_was_answered_is_there_and_in_order() {
                     taken.send((0, salt)).unwrap();
                 }
             };
-            journal.admit(SENDER, &raw(salt), 0, Some(Box::new(waiter)));
+            journal.admit(hash(salt), SENDER, &raw(salt), 0, Some(Box::new(waiter)));
             if block == 0 || dice.below(12) == 0 {
                 if block > 0 {
                     journal.sealed(L2BlockNumber(block), B256::ZERO);

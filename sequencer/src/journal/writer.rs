@@ -8,10 +8,13 @@ use super::{
     segment::{self, BATCH_FRAME_BYTES, file_name},
 };
 use crate::store::ChainIdentity;
-use std::{collections::VecDeque, io, sync::Arc, time::Instant};
+use std::{collections::VecDeque, io, sync::Arc, thread, time::Instant};
 
 /// Bytes written between two looks at how much room the disk has.
 const LOOK_EVERY_BYTES: u64 = 4 << 20;
+
+/// Waiters of one sync from which on the next is paced. Fewer are a load at which nobody gains by waiting.
+const PACED_WAITERS_MIN: usize = 4;
 
 /// Everything needed to write.
 pub(super) struct Writer {
@@ -83,6 +86,8 @@ impl Writer {
                 // Before anyone is told, so that whoever asks again after an answer finds the journal failed.
                 shared.gathered.lock().failure = Some(cause.clone());
             }
+            let next =
+                (batch.waiters.len() >= PACED_WAITERS_MIN).then(|| Instant::now() + self.settings.pace);
             for waiter in batch.waiters.drain(..) {
                 waiter(result.clone());
             }
@@ -98,6 +103,10 @@ impl Writer {
                 return;
             }
             spare = batch.bytes;
+            if let Some(next) = next {
+                // Asleep, not waiting: whoever adds a record meanwhile has nobody to wake.
+                thread::sleep(next.saturating_duration_since(Instant::now()));
+            }
         }
     }
 

@@ -45,6 +45,8 @@ use alloy::{
     eips::eip2718::WithEncoded,
     primitives::{Address, B256, Bytes},
 };
+use core::sync::atomic::{AtomicU64, Ordering};
+use metrics::Counter;
 use op_alloy_consensus::OpTxEnvelope;
 use parking_lot::Mutex;
 use revm::{database_interface::DatabaseRef, state::AccountInfo};
@@ -81,6 +83,9 @@ struct Shared {
     chain: Chain,
     limits: PoolLimits,
     queue: Mutex<Queue>,
+    /// The queue's, readable without its lock.
+    generation: Arc<AtomicU64>,
+    counters: Counters,
     facts: Mutex<Option<Arc<HeadFacts>>>,
     settled: Mutex<Settled>,
     arrivals: watch::Sender<u64>,
@@ -99,6 +104,21 @@ struct Shared {
     owed: Mutex<HashSet<B256>>,
 }
 
+/// How many transactions were taken and refused. The handles are kept: finding one by name takes as long as a look-up in the pool.
+#[derive(Debug, Default)]
+struct Counters(OnceLock<(Counter, Counter)>);
+
+impl Counters {
+    fn count(&self, is_accepted: bool) {
+        let handle =
+            |outcome: &'static str| metrics::counter!("pool_transactions_total", "outcome" => outcome);
+        // Made by the first transaction, which is after the recorder is there.
+        let (accepted, refused) = self.0.get_or_init(|| (handle("accepted"), handle("refused")));
+        let counter = if is_accepted { accepted } else { refused };
+        counter.increment(1);
+    }
+}
+
 /// Up to where the queue agrees with the chain.
 #[derive(Debug)]
 struct Settled {
@@ -114,9 +134,12 @@ impl Pool {
             abandoned: chain.subscribe_abandoned(),
             head: chain.heads().unsafe_head,
         };
+        let queue = Queue::new(limits);
         Self {
             shared: Arc::new(Shared {
-                queue: Mutex::new(Queue::new(limits)),
+                generation: queue.generation(),
+                queue: Mutex::new(queue),
+                counters: Counters::default(),
                 facts: Mutex::default(),
                 settled: Mutex::new(settled),
                 arrivals: watch::Sender::default(),
@@ -239,6 +262,10 @@ impl Pool {
     /// Tells the journal what will not execute.
     fn tell_gone(&self) {
         let gone = self.shared.queue.lock().take_gone();
+        self.tell_journal(gone);
+    }
+
+    fn tell_journal(&self, gone: Vec<u64>) {
         if let Some(journal) = self.shared.journal.get().filter(|_| !gone.is_empty()) {
             journal.dropped(gone);
         }
@@ -253,7 +280,7 @@ impl Pool {
     }
 
     fn count_refused(&self) {
-        metrics::counter!("pool_transactions_total", "outcome" => "refused").increment(1);
+        self.shared.counters.count(false);
     }
 
     /// Takes a transaction whose sender has been recovered.
@@ -272,13 +299,11 @@ impl Pool {
         let result = self
             .try_add(transaction, waiter)
             .map_err(|error| self.explain(error));
-        self.tell_gone();
         if let Ok(hash) = result {
             // Nobody listens, nobody is told.
             self.shared.accepted.send(hash).ok();
         }
-        let outcome = if result.is_ok() { "accepted" } else { "refused" };
-        metrics::counter!("pool_transactions_total", "outcome" => outcome).increment(1);
+        self.shared.counters.count(result.is_ok());
         result
     }
 
@@ -298,7 +323,13 @@ impl Pool {
         let mut place = |transaction: &PooledTransaction| {
             journal.map_or(0, |journal| {
                 let raw = transaction.inner.encoded_bytes();
-                journal.admit(transaction.sender(), raw, unix_micros(), waiter())
+                journal.admit(
+                    transaction.hash,
+                    transaction.sender(),
+                    raw,
+                    unix_micros(),
+                    waiter(),
+                )
             })
         };
         let facts = self
@@ -316,14 +347,14 @@ impl Pool {
             arrived: Instant::now(),
             sequence: 0,
         };
-        let wake = loop {
-            let generation = self.shared.queue.lock().generation();
+        let (wake, gone) = loop {
+            let generation = self.shared.generation.load(Ordering::Acquire);
             let account = self
                 .account(pooled.sender())
                 .map_err(|error| PoolError::Chain(error.to_string()))??;
             let mut queue = self.shared.queue.lock();
             // A block was settled while the account was read: its nonce may be of before.
-            if queue.generation() == generation {
+            if self.shared.generation.load(Ordering::Acquire) == generation {
                 let nonce = pooled.nonce();
                 match queue.insert_as(pooled, account.nonce, account.balance, &mut place) {
                     Err(PoolError::AlreadyKnown) if self.is_included(hash)? => {
@@ -332,9 +363,10 @@ impl Pool {
                     }
                     other => other?,
                 }
-                break queue.has_ready();
+                break (queue.has_ready(), queue.take_gone());
             }
         };
+        self.tell_journal(gone);
         if wake {
             self.shared.arrivals.send_modify(|count| *count += 1);
         }

@@ -87,6 +87,7 @@ impl Machine {
             segment_bytes: 20_000,
             segments_max: 3,
             linger: Duration::ZERO,
+            pace: Duration::ZERO,
             free_bytes_min: 0,
             ..Settings::default()
         };

@@ -81,6 +81,9 @@ pub(crate) struct JournalArgs {
     /// How long what nobody waits for may stay in memory for company.
     #[arg(long, env = "TRIBUTARY_JOURNAL_LINGER", value_parser = duration, default_value = "1ms")]
     journal_linger: Duration,
+    /// Least time from one sync to the next while several wait for each.
+    #[arg(long, env = "TRIBUTARY_JOURNAL_PACE", value_parser = duration, default_value = "1ms")]
+    journal_pace: Duration,
     /// Bytes that must stay free on the disk; below that no transactions are taken.
     #[arg(long, env = "TRIBUTARY_JOURNAL_FREE_BYTES_MIN", default_value_t = journal().free_bytes_min)]
     journal_free_bytes_min: u64,
@@ -96,6 +99,7 @@ impl JournalArgs {
             segment_bytes: self.journal_segment_bytes,
             segments_max: self.journal_segments_max,
             linger: self.journal_linger,
+            pace: self.journal_pace,
             free_bytes_min: self.journal_free_bytes_min,
             waiting_bytes_max: self.journal_waiting_bytes_max,
         }

@@ -29,8 +29,11 @@ use alloy::{
         map::{HashMap, HashSet},
     },
 };
-use core::cmp::Reverse;
-use std::collections::BTreeMap;
+use core::{
+    cmp::Reverse,
+    sync::atomic::{AtomicU64, Ordering},
+};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Everything that waits.
 #[derive(Debug, Default)]
@@ -54,7 +57,7 @@ pub(super) struct Queue {
     contended: bool,
     favour: bool,
     deferred: Vec<Address>,
-    generation: u64,
+    generation: Arc<AtomicU64>,
     /// Sequences of what was taken and will not execute, for the journal.
     gone: Vec<u64>,
 }
@@ -72,9 +75,10 @@ impl Queue {
         (self.transactions - self.queued, self.queued)
     }
 
-    /// Changes whenever accounts may have been forgotten: a nonce read from the chain under another generation may be stale.
-    pub(super) const fn generation(&self) -> u64 {
-        self.generation
+    /// Changes, under the queue's lock, whenever accounts may have been forgotten: a nonce read from the chain under another generation may
+    /// be stale.
+    pub(super) fn generation(&self) -> Arc<AtomicU64> {
+        self.generation.clone()
     }
 
     /// Encoded bytes of everything that waits.
@@ -284,7 +288,7 @@ impl Queue {
         nonces: &HashMap<Address, u64>,
     ) {
         self.finish_taken();
-        self.generation += 1;
+        self.generation.fetch_add(1, Ordering::AcqRel);
         let executed = core::mem::take(&mut self.executed);
         for transaction in &executed {
             self.hashes.remove(&transaction.hash);
