@@ -8,7 +8,7 @@
 use crate::{
     engine::Chain,
     quarantine::Quarantine,
-    store::{BlockChanges, StoreError, StoredBlock},
+    store::{StoreError, StoredBlock},
 };
 use alloy::{
     consensus::{Header, Sealed, transaction::Recovered},
@@ -202,12 +202,11 @@ impl Verifier {
         let executed = execute_open(config, &header, &attributes, transactions, &state).map_err(failed)?;
         let reader = self.chain.reader();
         let committed = reader.block_changes(block.reference.number)?.unwrap_or_default();
-        let changes = BlockChanges::new(
+        let same_changes = committed.is_of(
             executed.changes(),
             |address| state.account(address),
             |address, slot| state.slot(address, slot),
         )?;
-        let same_changes = changes == committed;
         if same_changes && !computes_roots(block) && same_results(&executed, block) {
             return Ok(Executed {
                 hash: block.hash,

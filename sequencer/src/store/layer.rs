@@ -59,6 +59,39 @@ impl BlockChanges {
         Ok(changes)
     }
 
+    /// True if `written`, which has no value that stayed the same, is what changed here, given the state before.
+    ///
+    /// # Errors
+    /// When the state before cannot be read.
+    pub fn is_of(
+        &self,
+        written: &StateChanges,
+        account: impl Fn(Address) -> Result<Option<Account>, StoreError>,
+        slot: impl Fn(Address, U256) -> Result<U256, StoreError>,
+    ) -> Result<bool, StoreError> {
+        let written_slots: usize = written.storage.values().map(BTreeMap::len).sum();
+        if written.accounts.len() != self.accounts.len() || written_slots != self.slots.len() {
+            return Ok(false);
+        }
+        for ((address, after), (changed, change)) in written.accounts.iter().zip(&self.accounts) {
+            if address != changed || *after != change.after || account(*address)? != change.before {
+                return Ok(false);
+            }
+        }
+        let slots = written.storage.iter();
+        let slots =
+            slots.flat_map(|(address, slots)| slots.iter().map(|(index, after)| (*address, *index, after)));
+        for ((address, index, after), (changed, change)) in slots.zip(&self.slots) {
+            if (address, index) != *changed
+                || *after != change.after
+                || slot(address, index)? != change.before
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// What leads from the state before to the state after. Without codes, which are never taken back.
     #[must_use]
     pub fn forward(&self) -> StateChanges {
@@ -91,39 +124,82 @@ impl BlockChanges {
     }
 }
 
-/// The changes of one block, ready to be looked up, and the tries after it.
+/// The changes of one block and the tries after it, ready to be looked up.
+///
+/// A look-up that went through the layers one by one would cost more the longer nothing is flushed. So each also holds what some of those
+/// right below it changed, as the nodes of a Fenwick tree do: the layer at position `p` (the first above the base has position 1) covers as
+/// many as the lowest set bit of `p` says, itself included. A value is found in at most as many maps as `p` has bits set.
 #[derive(Debug)]
 pub(super) struct Layer {
     pub(super) block: L2BlockRef,
-    pub(super) changes: BlockChanges,
+    pub(super) changes: Arc<BlockChanges>,
     accounts: HashMap<Address, Option<Account>>,
     slots: HashMap<(Address, U256), U256>,
     pub(super) trie: StateTrie,
 }
 
 impl Layer {
-    pub(super) fn new(block: L2BlockRef, changes: BlockChanges, trie: StateTrie) -> Arc<Self> {
-        let accounts = changes.accounts.iter();
-        let slots = changes.slots.iter();
+    /// The layer right above `below`, which are all layers above the base.
+    pub(super) fn new(
+        below: &[Arc<Self>],
+        block: L2BlockRef,
+        changes: BlockChanges,
+        trie: StateTrie,
+    ) -> Arc<Self> {
+        let position = below.len() + 1;
+        let uncovered = position - covered_by(position);
+        let mut covered: Vec<_> = lookups(below)
+            .take_while(|(position, _)| *position > uncovered)
+            .map(|(_, layer)| layer)
+            .collect();
+        // Oldest first: what came later is what counts. The oldest covers the most.
+        let oldest = covered.pop();
+        let (mut accounts, mut slots) = oldest
+            .map(|layer| (layer.accounts.clone(), layer.slots.clone()))
+            .unwrap_or_default();
+        for layer in covered.into_iter().rev() {
+            accounts.extend(&layer.accounts);
+            slots.extend(&layer.slots);
+        }
+        accounts.extend(changes.accounts.iter().map(|(key, change)| (*key, change.after)));
+        slots.extend(changes.slots.iter().map(|(key, change)| (*key, change.after)));
         Arc::new(Self {
             block,
-            accounts: accounts.map(|(key, change)| (*key, change.after)).collect(),
-            slots: slots.map(|(key, change)| (*key, change.after)).collect(),
-            changes,
+            changes: Arc::new(changes),
+            accounts,
+            slots,
             trie,
         })
     }
 
-    pub(super) fn account(&self, address: Address) -> Option<Option<Account>> {
-        self.accounts.get(&address).copied()
-    }
-
-    pub(super) fn slot(&self, address: Address, slot: U256) -> Option<U256> {
-        self.slots.get(&(address, slot)).copied()
-    }
-
-    /// Accounts and slots in it.
+    /// Accounts and slots the block changed.
     pub(super) fn len(&self) -> usize {
-        self.accounts.len() + self.slots.len()
+        self.changes.accounts.len() + self.changes.slots.len()
     }
+}
+
+/// The account after the last of `layers`, which begin right above the base, if one of them has it.
+pub(super) fn account(layers: &[Arc<Layer>], address: Address) -> Option<Option<Account>> {
+    lookups(layers).find_map(|(_, layer)| layer.accounts.get(&address).copied())
+}
+
+/// As [`account`], of a slot.
+pub(super) fn slot(layers: &[Arc<Layer>], address: Address, slot: U256) -> Option<U256> {
+    lookups(layers).find_map(|(_, layer)| layer.slots.get(&(address, slot)).copied())
+}
+
+/// The layers that together cover all, newest first, with their positions.
+fn lookups(layers: &[Arc<Layer>]) -> impl Iterator<Item = (usize, &Layer)> {
+    let mut position = layers.len();
+    core::iter::from_fn(move || {
+        let layer = layers.get(position.checked_sub(1)?)?;
+        let found = (position, &**layer);
+        position -= covered_by(position);
+        Some(found)
+    })
+}
+
+/// How many layers the one at `position` covers.
+const fn covered_by(position: usize) -> usize {
+    position & position.wrapping_neg()
 }

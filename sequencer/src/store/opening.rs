@@ -115,7 +115,8 @@ impl ChainWriter {
                     found: trie.root(),
                 });
             }
-            self.layers.push(Layer::new(reference, changes, trie));
+            let layer = Layer::new(&self.layers, reference, changes, trie);
+            self.layers.push(layer);
         }
         Ok(())
     }

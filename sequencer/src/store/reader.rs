@@ -175,9 +175,18 @@ impl ChainReader {
     ///
     /// # Errors
     /// When the read fails or the entry is corrupt.
-    pub fn block_changes(&self, number: L2BlockNumber) -> Result<Option<BlockChanges>, StoreError> {
+    pub fn block_changes(&self, number: L2BlockNumber) -> Result<Option<Arc<BlockChanges>>, StoreError> {
+        let in_memory = self
+            .layers
+            .iter()
+            .rev()
+            .find(|layer| layer.block.number == number);
+        if let Some(layer) = in_memory {
+            return Ok(Some(layer.changes.clone()));
+        }
         let key = codec::number_key(number);
-        optional(&*self.snapshot, Table::Changes, &key, codec::decode_changes)
+        let read = optional(&*self.snapshot, Table::Changes, &key, codec::decode_changes)?;
+        Ok(read.map(Arc::new))
     }
 
     /// State after block `number`.

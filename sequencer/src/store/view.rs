@@ -10,7 +10,7 @@ use super::{
     Snapshot, StoreError, Table,
     base::Base,
     codec,
-    layer::Layer,
+    layer::{self, Layer},
     reader::{corrupt, optional},
 };
 use alloy::primitives::{Address, B256, Bytes, U256};
@@ -69,8 +69,7 @@ impl StateView {
     /// # Errors
     /// When the read fails or the entry is corrupt.
     pub fn account(&self, address: Address) -> Result<Option<Account>, StoreError> {
-        let changed = self.layers.iter().rev().find_map(|layer| layer.account(address));
-        match changed {
+        match layer::account(&self.layers, address) {
             Some(account) => Ok(account),
             None => self.base.account(self.number.min(self.base.number), address),
         }
@@ -81,12 +80,7 @@ impl StateView {
     /// # Errors
     /// When the read fails or the entry is corrupt.
     pub fn slot(&self, address: Address, slot: U256) -> Result<U256, StoreError> {
-        let changed = self
-            .layers
-            .iter()
-            .rev()
-            .find_map(|layer| layer.slot(address, slot));
-        match changed {
+        match layer::slot(&self.layers, address, slot) {
             Some(value) => Ok(value),
             None => self.base.slot(self.number.min(self.base.number), address, slot),
         }

@@ -150,7 +150,8 @@ impl ChainWriter {
         batch.put(Table::Meta, meta::HEADS, encode_heads(&heads));
         self.store.write(batch, Durability::Synced)?;
         self.heads = heads;
-        self.layers.push(Layer::new(reference, changes, trie));
+        let layer = Layer::new(&self.layers, reference, changes, trie);
+        self.layers.push(layer);
         Ok(())
     }
 
