@@ -17,6 +17,7 @@ use revm::{
     database_interface::DatabaseRef,
     state::{AccountInfo, EvmState},
 };
+use smallvec::SmallVec;
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
@@ -25,6 +26,7 @@ use tributary_protocol::{
     attributes::BlockAttributes,
     block::{L2BlockNumber, L2BlockRef},
     l1_info::L1Info,
+    state::Account,
 };
 
 /// A transaction in the block being built.
@@ -69,18 +71,18 @@ struct Contents {
     /// In all of them.
     logs: u64,
     positions: HashMap<B256, usize>,
-    accounts: HashMap<Address, Versions<Option<AccountInfo>>>,
+    accounts: HashMap<Address, Versions<Option<Account>>>,
     storage: HashMap<(Address, U256), Versions<U256>>,
     codes: HashMap<B256, Bytecode>,
 }
 
-/// Values of one account or slot, each with how many transactions must be looked at to see it, ascending.
+/// Values of one account or slot, each with how many transactions must be looked at to see it, ascending. Most have one.
 #[derive(Debug)]
-struct Versions<T>(Vec<(usize, T)>);
+struct Versions<T>(SmallVec<[(usize, T); 1]>);
 
 impl<T> Default for Versions<T> {
     fn default() -> Self {
-        Self(Vec::new())
+        Self(SmallVec::new())
     }
 }
 
@@ -237,8 +239,8 @@ impl PendingBlock {
 
 impl Contents {
     /// The account after `transactions` transactions, if one of them touched it.
-    fn account(&self, address: Address, transactions: usize) -> Option<Option<AccountInfo>> {
-        self.accounts.get(&address)?.after(transactions).cloned()
+    fn account(&self, address: Address, transactions: usize) -> Option<Option<Account>> {
+        self.accounts.get(&address)?.after(transactions).copied()
     }
 
     /// The slot after `transactions` transactions, if one of them touched it.
@@ -265,21 +267,24 @@ impl Contents {
 #[derive(Debug, Default)]
 pub(crate) struct Touched {
     /// `None` where there is no account.
-    accounts: Vec<(Address, Option<AccountInfo>)>,
+    accounts: Vec<(Address, Option<Account>)>,
     slots: Vec<((Address, U256), U256)>,
     codes: Vec<(B256, Bytecode)>,
 }
 
 impl Touched {
     pub(crate) fn of(state: &EvmState) -> Self {
-        let mut all = Self::default();
+        let mut all = Self {
+            accounts: Vec::with_capacity(state.len()),
+            ..Self::default()
+        };
         for (address, account) in state.iter().filter(|(_, account)| account.is_touched()) {
             let gone = account.is_selfdestructed() || account.is_empty();
             if let Some(code) = account.info.code.as_ref().filter(|code| !code.is_empty()) {
                 all.codes.push((account.info.code_hash, code.clone()));
             }
-            all.accounts
-                .push((*address, (!gone).then(|| account.info.clone())));
+            let left = (!gone).then(|| Account::from_info(&account.info));
+            all.accounts.push((*address, left));
             all.slots.extend(account.storage.iter().map(|(slot, value)| {
                 let value = if gone { U256::ZERO } else { value.present_value };
                 ((*address, *slot), value)
@@ -296,7 +301,7 @@ impl DatabaseRef for PendingState {
         // The lock is not held while the store is read: the builder would wait for it.
         let changed = self.block.contents.read().account(address, self.transactions);
         match changed {
-            Some(account) => Ok(account),
+            Some(account) => Ok(account.map(Account::to_info)),
             None => self.block.base.basic_ref(address),
         }
     }
