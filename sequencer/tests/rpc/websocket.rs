@@ -154,6 +154,46 @@ fn logs_are_told_and_taken_back_when_their_block_is() {
 }
 
 #[test]
+fn pending_logs_are_told_before_the_block_is_sealed_and_taken_back_if_it_never_is() {
+    story(async {
+        let server = Server::sequencer().await;
+        let logger = deploy_logger(&server).await;
+        server.build().await;
+        let mut socket = server.socket().await;
+        let id = socket
+            .ok("eth_subscribe", json!(["pendingLogs", {"address": logger}]))
+            .await;
+        let sent = signed(|tx| {
+            let to = key(1).address().create(0);
+            (tx.nonce, tx.to, tx.value, tx.gas_limit) = (1, TxKind::Call(to), U256::ZERO, 60_000);
+            tx.input = B256::with_last_byte(1).to_vec().into();
+        });
+        server.send(&sent).await;
+        let mut told = Value::Null;
+        server
+            .abandon_after(async {
+                told = socket.notified(&id).await;
+                let engine = &server.world.engine;
+                engine.revert_unsafe_to(L2BlockNumber(1)).await.unwrap();
+            })
+            .await;
+        assert_eq!(
+            (&told["blockHash"], &told["blockNumber"]),
+            (&json!(B256::ZERO), &json!("0x3"))
+        );
+        let mut removed = told;
+        removed["removed"] = json!(true);
+        assert_eq!(socket.notified(&id).await, removed);
+
+        server.build().await;
+        let again = socket.notified(&id).await;
+        let mut sealed = server.ok("eth_getLogs", json!([{"address": logger}])).await[0].take();
+        sealed["blockHash"] = json!(B256::ZERO);
+        assert_eq!(again, sealed);
+    });
+}
+
+#[test]
 fn transactions_are_told_as_they_are_taken() {
     story(async {
         let server = Server::sequencer().await;

@@ -184,6 +184,10 @@ fn filters(facts: &Facts) -> Vec<Row> {
         ("eth_subscribe", json!(["newHeads"])),
         ("eth_subscribe", json!(["logs", {"address": facts.contract}])),
         ("eth_subscribe", json!(["newPendingTransactions", true])),
+        (
+            "eth_subscribe",
+            json!(["pendingLogs", {"address": facts.contract}]),
+        ),
         ("eth_subscribe", json!(["syncing"])),
         ("eth_unsubscribe", json!([SUBSCRIPTION])),
         ("eth_getFilterChanges", json!([facts.log_filter])),

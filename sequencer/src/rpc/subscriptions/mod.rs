@@ -10,6 +10,7 @@ mod logs;
 mod new_flashblocks;
 mod new_heads;
 mod new_pending_transactions;
+mod pending_logs;
 mod syncing;
 
 use super::{
@@ -43,6 +44,7 @@ fn kind(name: &str) -> Option<Start> {
         "newHeads" => new_heads::start,
         "logs" => logs::start,
         "newPendingTransactions" => new_pending_transactions::start,
+        "pendingLogs" => pending_logs::start,
         "syncing" => syncing::start,
         _ => return None,
     })
