@@ -13,10 +13,9 @@
 
 use super::{
     BlockOutcome, RecoveredTx,
-    changes::state_changes,
     env::evm_env,
     error::{ExecuteError, FatalError, InvalidTransaction, TxError},
-    executed::ExecutedBlock,
+    executed::{ClosedBlock, ExecutedBlock, parent_hash_slot},
     header::next_header,
 };
 use crate::{attributes::BlockAttributes, config::RollupConfig, state::TrieReader};
@@ -24,18 +23,19 @@ use alloc::{sync::Arc, vec::Vec};
 use alloy_consensus::{Header, Sealed, transaction::Recovered};
 use alloy_eips::{
     Typed2718,
+    eip2935::HISTORY_STORAGE_ADDRESS,
     eip2718::{Encodable2718, WithEncoded},
 };
 use alloy_evm::{
     Evm, EvmFactory,
-    block::{BlockExecutionError, BlockExecutor, TxResult as _},
+    block::{BlockExecutor, TxResult as _},
     precompiles::PrecompilesMap,
 };
 use alloy_op_evm::{
     OpBlockExecutionCtx, OpBlockExecutor, OpEvm, OpEvmContext, OpEvmFactory, OpTx,
     block::receipt_builder::OpAlloyReceiptBuilder,
 };
-use alloy_primitives::{Address, Bytes};
+use alloy_primitives::{Address, B256, Bytes};
 use core::fmt::Debug;
 use op_alloy_consensus::{OpReceiptEnvelope, OpTxEnvelope, OpTxType};
 use op_revm::{L1BlockInfo, OpHaltReason};
@@ -77,7 +77,8 @@ pub struct BlockBuilder<S: BlockState, I = NoOpInspector> {
     executor: Executor<S, I>,
     /// Roots, bloom and gas are filled in by [`Self::finish`].
     header: Header,
-    parent: Sealed<Header>,
+    /// `None` while its hash is not known.
+    parent: Option<Sealed<Header>>,
     transactions: Vec<OpTxEnvelope>,
     senders: Vec<Address>,
     /// Set by the first fatal error, after which the state held here cannot be trusted.
@@ -112,6 +113,34 @@ impl<S: BlockState> BlockBuilder<S> {
         state: S,
     ) -> Result<Self, ExecuteError> {
         Self::inspected(config, parent, attributes, state, NoOpInspector)
+    }
+
+    /// As [`Self::new`], on a parent whose roots are still being computed, so that nobody knows its hash. What asks for that hash asks
+    /// `state`: the parent's slot of the EIP-2935 history contract, and its block hash. [`ClosedBlock::settle`] is told the hash.
+    ///
+    /// `state` must hold the history contract with the code of the EIP; see [`parent_hash_slot`].
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn ahead(
+        config: &RollupConfig,
+        parent: &Header,
+        attributes: &BlockAttributes,
+        state: S,
+    ) -> Result<Self, ExecuteError> {
+        // No hash is zero: what is stored under this one is taken out again below.
+        let stand_in = Sealed::new_unchecked(parent.clone(), B256::repeat_byte(0xff));
+        let mut builder = Self::inspected(config, &stand_in, attributes, state, NoOpInspector)?;
+        builder.parent = None;
+        builder.header.parent_hash = B256::ZERO;
+        let open: &mut OpenState<S> = builder.executor.evm.db_mut();
+        open.block_hashes = Default::default();
+        if let Some(history) = open.cache.accounts.get_mut(&HISTORY_STORAGE_ADDRESS)
+            && let Some(account) = &mut history.account
+        {
+            account.storage.remove(&parent_hash_slot(parent.number));
+        }
+        Ok(builder)
     }
 }
 
@@ -152,7 +181,7 @@ impl<S: BlockState, I: BlockInspector<S>> BlockBuilder<S, I> {
         Ok(Self {
             executor,
             header,
-            parent: parent.clone(),
+            parent: Some(parent.clone()),
             transactions: Vec::new(),
             senders: Vec::new(),
             poisoned: false,
@@ -337,26 +366,34 @@ impl<S: BlockState, I: BlockInspector<S>> BlockBuilder<S, I> {
     /// # Errors
     /// [`ExecuteError::Fatal`] if the builder failed before.
     pub fn close(self) -> Result<ExecutedBlock, ExecuteError> {
+        let (closed, before) = self.stop()?;
+        closed.settled(&before.0)
+    }
+
+    /// Ends execution and nothing else: what is left to do may be done on another thread. Also returns the state before the block.
+    ///
+    /// # Errors
+    /// [`ExecuteError::Fatal`] if the builder failed before.
+    pub fn stop(self) -> Result<(ClosedBlock, WrapDatabaseRef<S>), ExecuteError> {
         if self.poisoned {
             return Err(FatalError::Poisoned.into());
         }
         let (evm, executed) = self.executor.finish().map_err(FatalError::Execution)?;
         let (state, _) = evm.finish();
-        let changes = state_changes(&state.cache, &state.database.0)
-            .map_err(|error| FatalError::Execution(BlockExecutionError::other(error)))?;
         let header = Header {
             gas_used: executed.gas_used,
             blob_gas_used: Some(executed.blob_gas_used),
             ..self.header
         };
-        Ok(ExecutedBlock {
+        let closed = ClosedBlock {
             header,
             parent: self.parent,
             transactions: self.transactions,
             senders: self.senders,
             receipts: executed.receipts,
-            changes,
-        })
+            cache: state.cache,
+        };
+        Ok((closed, state.database))
     }
 }
 

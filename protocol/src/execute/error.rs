@@ -27,6 +27,14 @@ pub enum ExecuteError {
     /// Execution itself failed: halt.
     #[error(transparent)]
     Fatal(#[from] FatalError),
+    /// The block was built on another parent.
+    #[error("block {number} was not built on {parent}")]
+    OtherParent {
+        /// Its number.
+        number: u64,
+        /// What it was to be settled on.
+        parent: B256,
+    },
     /// The trie could not be read: halt.
     #[error(transparent)]
     Trie(#[from] TrieError),

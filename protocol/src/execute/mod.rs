@@ -22,7 +22,7 @@ pub use builder::{BlockBuilder, BlockEvm, BlockInspector, BlockState, OpenState,
 pub use changes::state_changes;
 pub use env::{evm_env, next_evm_env};
 pub use error::{ExecuteError, FatalError, InvalidTransaction, TxError};
-pub use executed::ExecutedBlock;
+pub use executed::{ClosedBlock, ExecutedBlock, parent_hash_slot};
 pub use header::{FeeParameters, FeeParametersError, HeaderError, extra_data, next_base_fee, next_header};
 
 use crate::{

@@ -1,5 +1,6 @@
 //! The state transition on a small chain in memory, in both profiles.
 
+mod ahead;
 mod blocks;
 mod fees;
 mod fixture;
