@@ -15,7 +15,7 @@ use super::{
     BlockOutcome, RecoveredTx,
     env::evm_env,
     error::{ExecuteError, FatalError, InvalidTransaction, TxError},
-    executed::{ClosedBlock, ExecutedBlock, parent_hash_slot},
+    executed::{ClosedBlock, ExecutedBlock, parent_hash_slot, unreadable},
     header::next_header,
 };
 use crate::{attributes::BlockAttributes, config::RollupConfig, state::TrieReader};
@@ -23,8 +23,8 @@ use alloc::{sync::Arc, vec::Vec};
 use alloy_consensus::{Header, Sealed, transaction::Recovered};
 use alloy_eips::{
     Typed2718,
-    eip2935::HISTORY_STORAGE_ADDRESS,
     eip2718::{Encodable2718, WithEncoded},
+    eip2935::HISTORY_STORAGE_ADDRESS,
 };
 use alloy_evm::{
     Evm, EvmFactory,
@@ -35,7 +35,7 @@ use alloy_op_evm::{
     OpBlockExecutionCtx, OpBlockExecutor, OpEvm, OpEvmContext, OpEvmFactory, OpTx,
     block::receipt_builder::OpAlloyReceiptBuilder,
 };
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use core::fmt::Debug;
 use op_alloy_consensus::{OpReceiptEnvelope, OpTxEnvelope, OpTxType};
 use op_revm::{L1BlockInfo, OpHaltReason};
@@ -128,17 +128,22 @@ impl<S: BlockState> BlockBuilder<S> {
         attributes: &BlockAttributes,
         state: S,
     ) -> Result<Self, ExecuteError> {
-        // No hash is zero: what is stored under this one is taken out again below.
+        let slot = parent_hash_slot(parent.number);
+        let history = state.basic_ref(HISTORY_STORAGE_ADDRESS).map_err(unreadable)?;
+        let mut open = State::builder().with_database_ref(state).build();
+        // The system call reads the slot before it writes it.
+        let known = [(slot, U256::ZERO)].into_iter().collect();
+        open.insert_account_with_storage(HISTORY_STORAGE_ADDRESS, history.unwrap_or_default(), known);
+        // It writes this, which is taken out again.
         let stand_in = Sealed::new_unchecked(parent.clone(), B256::repeat_byte(0xff));
-        let mut builder = Self::inspected(config, &stand_in, attributes, state, NoOpInspector)?;
+        let mut builder = Self::on(config, &stand_in, attributes, open, NoOpInspector)?;
         builder.parent = None;
         builder.header.parent_hash = B256::ZERO;
         let open: &mut OpenState<S> = builder.executor.evm.db_mut();
-        open.block_hashes = Default::default();
         if let Some(history) = open.cache.accounts.get_mut(&HISTORY_STORAGE_ADDRESS)
             && let Some(account) = &mut history.account
         {
-            account.storage.remove(&parent_hash_slot(parent.number));
+            account.storage.remove(&slot);
         }
         Ok(builder)
     }
@@ -156,10 +161,19 @@ impl<S: BlockState, I: BlockInspector<S>> BlockBuilder<S, I> {
         state: S,
         inspector: I,
     ) -> Result<Self, ExecuteError> {
-        let header = next_header(config, parent, attributes)?;
         let mut state = State::builder().with_database_ref(state).build();
         state.block_hashes.insert(parent.number, parent.hash());
+        Self::on(config, parent, attributes, state, inspector)
+    }
 
+    fn on(
+        config: &RollupConfig,
+        parent: &Sealed<Header>,
+        attributes: &BlockAttributes,
+        state: OpenState<S>,
+        inspector: I,
+    ) -> Result<Self, ExecuteError> {
+        let header = next_header(config, parent, attributes)?;
         let env = evm_env(config, &header);
         let evm = OpEvmFactory::<OpTx>::default().create_evm_with_inspector(state, env, inspector);
         let context = OpBlockExecutionCtx {

@@ -114,7 +114,7 @@ impl ClosedBlock {
     }
 }
 
-fn unreadable<E: core::error::Error + Send + Sync + 'static>(error: E) -> FatalError {
+pub(super) fn unreadable<E: core::error::Error + Send + Sync + 'static>(error: E) -> FatalError {
     FatalError::Execution(BlockExecutionError::other(error))
 }
 

@@ -4,39 +4,46 @@
 //!  L1View --origin--> attributes --> OpenBlock <--- pool (best first, as they arrive)
 //!                                        | wall clock reaches the block's timestamp
 //!                                        v
-//!                                     outcome --> engine (on disk, then announced)
+//!                                     closed --> engine (roots, on disk, then announced)
 //! ```
-//! Block n is open from n-1's timestamp to its own. A sequencer that is behind builds back to back, each block with what the pool
+//! While the engine seals block n, block n+1 is open and executes on what n has executed: all it lacks is the hash of n. One block at most is
+//! being sealed. Block n is open from n-1's timestamp to its own. A sequencer that is behind builds back to back, each block with what the pool
 //! holds, until it has caught up with the clock. If the unsafe head moves under an open block (derivation put another block
 //! there), the block is abandoned and the next one starts on the new head; what it had executed comes again from the pool. A block that a crash
 //! interrupted is opened again as it was, and goes on.
 
 mod da_limits;
 mod open_block;
+mod parent;
 pub mod reserve;
+mod sealing;
 pub mod source;
 
 pub use da_limits::{DaLimits, DaSizes};
 pub use source::{BlockTransactions, PoolTransaction, TransactionSource};
 
-use self::open_block::{Added, OpenBlock, Opening};
+use self::{
+    open_block::{Added, OpenBlock, Opening},
+    parent::Parent,
+    sealing::{Sealing, Settled},
+};
 use crate::{
     clock::Clock,
-    engine::{Chain, Engine, EngineError},
+    engine::{Chain, Engine, EngineError, Ground},
     journal::{Journal, RecoveredBlock},
     l1_view::L1View,
     origin_selector::{OriginChoice, WaitReason, choose_origin},
     sequencing::Sequencing,
-    store::{StoreError, StoredBlock},
+    store::StoreError,
 };
 use alloy::eips::eip2718::Decodable2718;
 use core::time::Duration;
 use op_alloy_consensus::OpTxEnvelope;
 use parking_lot::Mutex;
-use std::{sync::Arc, time::Instant};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 use tributary_protocol::{
     attributes::BlockAttributes,
-    block::{L1BlockId, L1BlockNumber, L2BlockNumber, L2BlockRef},
+    block::{BlockRefError, L1BlockId, L1BlockNumber, L2BlockNumber, L2BlockRef},
     config::{L1ChainConfig, RollupConfig, SystemConfig, SystemConfigReadError},
     execute::{ExecuteError, FatalError},
     l1_info::L1Info,
@@ -78,6 +85,9 @@ pub enum BuilderError {
         /// What failed.
         source: Box<ExecuteError>,
     },
+    /// A block of ours cannot be placed on L1.
+    #[error(transparent)]
+    BlockRef(#[from] BlockRefError),
     /// The unsafe head is not in the store.
     #[error("the unsafe head {0} is not in the store")]
     MissingHead(L2BlockNumber),
@@ -94,6 +104,16 @@ pub enum Step {
     Abandoned,
 }
 
+/// How far a block has come.
+enum Progress {
+    /// It takes no more transactions and is being sealed.
+    Closed,
+    /// See [`Step::Waiting`].
+    Waiting(WaitReason),
+    /// See [`Step::Abandoned`].
+    Abandoned,
+}
+
 /// The sequencing loop. Runs on a thread of its own, since executing must not hold up anyone else.
 pub struct Builder {
     engine: Engine,
@@ -104,8 +124,10 @@ pub struct Builder {
     settings: BuilderSettings,
     da_limits: DaLimits,
     journal: Option<Journal>,
-    /// The block that a crash interrupted, until it has been dealt with.
-    interrupted: Mutex<Option<RecoveredBlock>>,
+    /// The blocks that a crash interrupted, until they have been dealt with, lowest first.
+    interrupted: Mutex<VecDeque<RecoveredBlock>>,
+    /// The block that the engine seals.
+    sealing: Mutex<Option<Sealing>>,
     sequencing: Sequencing,
     stopped: tokio_util::sync::CancellationToken,
     on_lost_origin: Option<Box<dyn Fn() + Send + Sync>>,
@@ -139,6 +161,7 @@ impl Builder {
             da_limits: DaLimits::default(),
             journal: None,
             interrupted: Mutex::default(),
+            sealing: Mutex::default(),
             sequencing: Sequencing::default(),
             stopped,
             on_lost_origin: None,
@@ -152,12 +175,12 @@ impl Builder {
         self
     }
 
-    /// Remembers in `journal` what is executed before anyone is shown it. `interrupted` is the block that was open when the process ended,
-    /// the transactions of which are first in line.
+    /// Remembers in `journal` what is executed before anyone is shown it. `interrupted` are the blocks that were not committed when the
+    /// process ended, the transactions of which are first in line.
     #[must_use]
-    pub fn with_journal(mut self, journal: Journal, interrupted: Option<RecoveredBlock>) -> Self {
+    pub fn with_journal(mut self, journal: Journal, interrupted: Vec<RecoveredBlock>) -> Self {
         self.journal = Some(journal);
-        self.interrupted = Mutex::new(interrupted);
+        self.interrupted = Mutex::new(interrupted.into());
         self
     }
 
@@ -183,16 +206,20 @@ impl Builder {
     pub async fn run(self) -> Result<(), BuilderError> {
         let mut waiting = None;
         let mut told: Option<Instant> = None;
+        let mut turn = None;
         while !self.stopped.is_cancelled() {
-            let Some(_turn) = self.sequencing.turn() else {
+            if turn.is_none() {
+                turn = self.sequencing.turn();
+            }
+            if turn.is_none() {
                 tokio::select! {
                     () = self.sequencing.started() => {}
                     () = self.stopped.cancelled() => {}
                 }
                 continue;
-            };
-            match self.step().await? {
-                Step::Waiting(reason) => {
+            }
+            match self.advance().await? {
+                Progress::Waiting(reason) => {
                     if waiting.replace(reason) != Some(reason) {
                         tracing::warn!(target: "sequencer", reason = reason.name(), "not building");
                     }
@@ -205,10 +232,16 @@ impl Builder {
                     }
                     self.idle().await;
                 }
-                Step::Built(_) => (waiting, told) = (None, None),
-                Step::Abandoned => {}
+                Progress::Closed => (waiting, told) = (None, None),
+                Progress::Abandoned => {}
+            }
+            if !self.sequencing.is_active() {
+                // Whoever asked for the stop is answered when the turn ends.
+                self.settle().await?;
+                turn = None;
             }
         }
+        self.settle().await?;
         Ok(())
     }
 
@@ -217,43 +250,88 @@ impl Builder {
     /// # Errors
     /// See [`Self::run`].
     pub async fn step(&self) -> Result<Step, BuilderError> {
-        let parent = self.parent()?;
-        let opens_at = Duration::from_secs(parent.reference.timestamp);
+        Ok(match self.advance().await? {
+            Progress::Waiting(reason) => Step::Waiting(reason),
+            Progress::Abandoned => Step::Abandoned,
+            Progress::Closed => match self.settle().await? {
+                Settled::Committed(reference) => Step::Built(reference),
+                Settled::Nothing | Settled::Lost => Step::Abandoned,
+            },
+        })
+    }
+
+    /// Builds the next block up to where the engine seals it, while the one before it may still be being sealed.
+    async fn advance(&self) -> Result<Progress, BuilderError> {
+        let parent = self.parent().await?;
+        let opens_at = Duration::from_secs(parent.reference().timestamp);
         let may_open = tokio::select! {
             () = self.sequencing.asked_to_stop() => false,
-            reached = self.reached(opens_at, &parent.reference) => reached,
+            reached = self.reached(opens_at, &parent) => reached?,
         };
         if !may_open {
-            return Ok(Step::Abandoned);
+            return Ok(Progress::Abandoned);
         }
         if let Some(interrupted) = self.interrupted(&parent) {
-            let built = self.build(&parent, &interrupted.opened.attributes, Some(&interrupted));
-            let built = built.await;
+            let attributes = &interrupted.opened.attributes;
+            let built = self.build(&parent, attributes, Some(&interrupted));
+            let built = Box::pin(built).await;
+            if !matches!(built, Ok(Progress::Closed)) {
+                // What followed it cannot be as it was.
+                self.interrupted.lock().clear();
+            }
             self.close(&built);
             return built;
         }
         let attributes = match self.attributes(&parent).await? {
             Ok(attributes) => attributes,
-            Err(reason) => return Ok(Step::Waiting(reason)),
+            Err(reason) => {
+                self.settle().await?;
+                return Ok(Progress::Waiting(reason));
+            }
         };
-        let built = self.build(&parent, &attributes, None).await;
+        // Large: it holds the EVM.
+        let built = Box::pin(self.build(&parent, &attributes, None)).await;
         self.close(&built);
         built
     }
 
+    /// What the next block is opened on: the block that is being sealed, if that is possible, else the unsafe head.
+    async fn parent(&self) -> Result<Parent, BuilderError> {
+        let sealing = self.sealing.lock().as_ref().map(|sealing| sealing.block.clone());
+        if let Some(parent) = sealing {
+            let next = parent.reference().timestamp + self.config().block_time;
+            let is_behind = self.clock.now() > Duration::from_secs(next);
+            let has_interrupted = !self.interrupted.lock().is_empty();
+            let is_possible = !is_behind && !has_interrupted && self.is_wanted(&parent);
+            if is_possible && parent.can_be_built_on()? {
+                return Ok(parent);
+            }
+            self.settle().await?;
+        }
+        let head = self.chain().heads().unsafe_head;
+        let block = self.chain().block_by_hash(head.hash)?;
+        block
+            .map(Parent::Committed)
+            .ok_or(BuilderError::MissingHead(head.number))
+    }
+
     /// The block that a crash interrupted, if it can be opened again on `parent`.
-    fn interrupted(&self, parent: &StoredBlock) -> Option<RecoveredBlock> {
-        let interrupted = self.interrupted.lock().take()?;
-        let origin = attributes_origin(&interrupted.opened.attributes);
+    fn interrupted(&self, parent: &Parent) -> Option<RecoveredBlock> {
+        let interrupted = self.interrupted.lock().pop_front()?;
+        let opened = &interrupted.opened;
+        let origin = attributes_origin(&opened.attributes);
         let is_gone = origin.is_some_and(|origin| {
             let known = self.l1.around(origin.number);
             known.current.is_some_and(|current| current.hash != origin.hash)
         });
-        if interrupted.opened.parent == parent.hash && !is_gone {
+        // The one before it was being sealed when it was opened: by now that has been built again.
+        let is_next = opened.parent.is_zero() && opened.number == parent.reference().number.next();
+        if (is_next || opened.parent == parent.reference().hash) && !is_gone {
             return Some(interrupted);
         }
         // Its transactions are first in line all the same.
-        tracing::warn!(target: "sequencer", number = interrupted.opened.number.0, "the block that was open cannot be opened again");
+        tracing::warn!(target: "sequencer", number = opened.number.0, "the block that was open cannot be opened again");
+        self.interrupted.lock().clear();
         if let Some(journal) = &self.journal {
             journal.abandoned();
         }
@@ -261,16 +339,17 @@ impl Builder {
     }
 
     /// A block is not open any more, built or not.
-    fn close(&self, built: &Result<Step, BuilderError>) {
-        if let Some(journal) = &self.journal {
-            match built {
-                Ok(Step::Built(block)) => journal.sealed(block.number, block.hash),
-                // The next life goes on with it, as after a crash: what was said of it stays true.
-                _ if self.stopped.is_cancelled() => {}
-                _ => journal.abandoned(),
-            }
+    fn close(&self, built: &Result<Progress, BuilderError>) {
+        if matches!(built, Ok(Progress::Closed)) {
+            return;
         }
-        // Only after the commit: who does not find a transaction in the pending block then finds it in the chain.
+        // If the node stops or halts, the next life goes on with it, as after a crash: what was said of it stays true.
+        if let Some(journal) = &self.journal
+            && built.is_ok()
+            && !self.stopped.is_cancelled()
+        {
+            journal.abandoned();
+        }
         self.chain().publish_pending(None);
     }
 
@@ -282,25 +361,16 @@ impl Builder {
         self.chain().config()
     }
 
-    fn parent(&self) -> Result<Arc<StoredBlock>, BuilderError> {
-        let head = self.chain().heads().unsafe_head;
-        self.chain()
-            .block_by_hash(head.hash)?
-            .ok_or(BuilderError::MissingHead(head.number))
-    }
-
     /// Attributes of the block after `parent`, or why there are none that derivation would accept for certain.
-    async fn attributes(
-        &self,
-        parent: &StoredBlock,
-    ) -> Result<Result<BlockAttributes, WaitReason>, BuilderError> {
-        let timestamp = parent.reference.timestamp + self.config().block_time;
+    async fn attributes(&self, parent: &Parent) -> Result<Result<BlockAttributes, WaitReason>, BuilderError> {
+        let reference = parent.reference();
+        let timestamp = reference.timestamp + self.config().block_time;
         if self.clock.now() > Duration::from_secs(timestamp) {
-            self.wait_for_next_origin(&parent.reference).await;
+            self.wait_for_next_origin(reference).await;
         }
-        let known = self.l1.around(parent.reference.l1_origin.number);
+        let known = self.l1.around(reference.l1_origin.number);
         let choice = choose_origin(
-            &parent.reference,
+            reference,
             timestamp,
             &known,
             self.settings.l1_confirmations,
@@ -315,10 +385,10 @@ impl Builder {
         let Some(epoch) = origin.and_then(|origin| self.l1.epoch(origin.id())) else {
             return Ok(Err(WaitReason::OriginUnknown));
         };
-        let in_force = SystemConfig::from_l2_block(self.config(), &parent.block)?;
-        let attributes = epoch.attributes(self.config(), &self.l1_config, &parent.reference, &in_force);
+        let in_force = SystemConfig::from_l2_block(self.config(), parent.block())?;
+        let attributes = epoch.attributes(self.config(), &self.l1_config, reference, &in_force);
         let first_jovian =
-            self.config().is_jovian(timestamp) && !self.config().is_jovian(parent.reference.timestamp);
+            self.config().is_jovian(timestamp) && !self.config().is_jovian(reference.timestamp);
         Ok(Ok(BlockAttributes {
             no_tx_pool: deposits_only || first_jovian,
             ..attributes
@@ -338,64 +408,81 @@ impl Builder {
 
     async fn build(
         &self,
-        parent: &StoredBlock,
+        parent: &Parent,
         attributes: &BlockAttributes,
         interrupted: Option<&RecoveredBlock>,
-    ) -> Result<Step, BuilderError> {
-        let number = parent.reference.number.next();
+    ) -> Result<Progress, BuilderError> {
+        let number = parent.reference().number.next();
         let failed = |source: ExecuteError| BuilderError::Execute {
             number,
             source: Box::new(source),
         };
-        let state = match self.chain().state_at(parent.reference.number) {
-            Ok(state) if self.is_head(&parent.reference) => state,
-            Ok(_) | Err(StoreError::StateUnavailable { .. }) => return Ok(Step::Abandoned),
+        let ground = match self.ground(parent) {
+            Ok(ground) if self.is_wanted(parent) => ground,
+            Ok(_) | Err(StoreError::StateUnavailable { .. }) => return Ok(Progress::Abandoned),
             Err(error) => return Err(error.into()),
         };
         let opening = interrupted.map_or(Opening::New, |_| Opening::Again);
         let journal = self.journal.as_ref();
-        let mut block =
-            OpenBlock::open(self.chain(), journal, opening, parent, state, attributes).map_err(failed)?;
-        block.limit_da(self.da_limits.get());
-        let still_wanted = self
-            .fill(&mut block, parent, attributes, interrupted)
-            .await
-            .map_err(|error| failed(error.into()))?;
-        if !still_wanted {
-            return Ok(Step::Abandoned);
-        }
-        let started = Instant::now();
-        let transactions = block.transaction_count();
-        let outcome = block.seal().map_err(failed)?;
-        let step = match self.engine.commit_unsafe(outcome).await {
-            Ok(reference) => Step::Built(reference),
-            Err(EngineError::Store(StoreError::NotNext { .. })) => Step::Abandoned,
-            Err(error) => return Err(error.into()),
+        let opened = OpenBlock::open(self.chain(), journal, opening, parent, ground, attributes);
+        let mut block = match opened {
+            // What it asked for was the hash of a block that will not be.
+            Err(_) if parent.is_lost() => return Ok(Progress::Abandoned),
+            opened => opened.map_err(failed)?,
         };
-        metrics::counter!("sequencer_blocks_built_total").increment(1);
-        metrics::counter!("sequencer_transactions_total").increment(transactions as u64);
-        metrics::histogram!("sequencer_seal_seconds").record(started.elapsed());
-        Ok(step)
+        block.limit_da(self.da_limits.get());
+        let still_wanted = match self.fill(&mut block, parent, attributes, interrupted).await {
+            Err(BuilderError::Execute { .. }) if parent.is_lost() => false,
+            filled => filled?,
+        };
+        if !still_wanted || matches!(self.settle().await?, Settled::Lost) {
+            return Ok(Progress::Abandoned);
+        }
+        self.seal(block).await
+    }
+
+    fn ground(&self, parent: &Parent) -> Result<Ground, StoreError> {
+        match parent.pending() {
+            Some(pending) => Ok(Ground::executed(pending.clone())),
+            None => {
+                let state = self.chain().state_at(parent.reference().number)?;
+                Ok(Ground::committed(state))
+            }
+        }
     }
 
     /// Executes pool transactions until the block's time has come. False if the block is not wanted any more.
     async fn fill(
         &self,
         block: &mut OpenBlock,
-        parent: &StoredBlock,
+        parent: &Parent,
         attributes: &BlockAttributes,
         interrupted: Option<&RecoveredBlock>,
-    ) -> Result<bool, FatalError> {
+    ) -> Result<bool, BuilderError> {
+        let fatal = |error: FatalError| BuilderError::Execute {
+            number: parent.reference().number.next(),
+            source: Box::new(error.into()),
+        };
         let seals_at = Duration::from_secs(attributes.timestamp);
         if attributes.no_tx_pool {
-            return Ok(self.reached(seals_at, &parent.reference).await);
+            return self.reached(seals_at, parent).await;
         }
         let mut arrivals = self.source.arrivals();
-        let mut queue = self.source.open(&parent.reference, block.base_fee());
-        if let Some(interrupted) = interrupted
-            && !block.replay(queue.as_mut(), &interrupted.executed)?
-        {
-            return Ok(false);
+        let mut queue = if parent.is_committed() {
+            self.source.open(parent.reference(), block.base_fee())
+        } else {
+            self.source.open_ahead(block.base_fee())
+        };
+        if let Some(interrupted) = interrupted {
+            if !block
+                .replay(queue.as_mut(), &interrupted.executed)
+                .map_err(fatal)?
+            {
+                return Ok(false);
+            }
+            if interrupted.is_closed {
+                return self.reached(seals_at, parent).await;
+            }
         }
         // A block that is behind the clock before it has looked at the pool may take half its own time, so that transactions get
         // in and the distance shrinks whatever the load.
@@ -404,7 +491,7 @@ impl Builder {
         let mut behind = self.clock.now() >= seals_at;
         let mut looked = false;
         loop {
-            if !self.is_head(&parent.reference) || self.stopped.is_cancelled() {
+            if self.is_lost_by_now()? || !self.is_wanted(parent) || self.stopped.is_cancelled() {
                 return Ok(false);
             }
             let time_has_come = self.clock.now() >= seals_at;
@@ -414,18 +501,19 @@ impl Builder {
             }
             looked = true;
             arrivals.mark_unchanged();
-            match block.add_next(queue.as_mut())? {
+            match block.add_next(queue.as_mut()).map_err(fatal)? {
                 Added::One => {}
                 Added::Nothing | Added::Full if behind => return Ok(true),
-                Added::Full => return Ok(self.reached(seals_at, &parent.reference).await),
+                Added::Full => return self.reached(seals_at, parent).await,
                 Added::Nothing => {
                     tokio::select! {
                         () = self.clock.sleep_until(seals_at) => {}
-                        () = self.head_moved(&parent.reference) => {}
+                        () = self.unwanted(parent) => {}
                         () = self.stopped.cancelled() => {}
+                        () = self.sealed() => {}
                         changed = arrivals.changed() => if changed.is_err() {
                             // The pool is gone, so nothing more arrives.
-                            return Ok(self.reached(seals_at, &parent.reference).await);
+                            return self.reached(seals_at, parent).await;
                         },
                     }
                 }
@@ -433,26 +521,33 @@ impl Builder {
         }
     }
 
-    /// Waits for a moment. False if `parent` stopped being the unsafe head, or building was stopped, before it came.
-    async fn reached(&self, moment: Duration, parent: &L2BlockRef) -> bool {
-        tokio::select! {
-            biased;
-            () = self.stopped.cancelled() => false,
-            () = self.head_moved(parent) => false,
-            () = self.clock.sleep_until(moment) => true,
+    /// Waits for a moment. False if nothing can be built on `parent` any more, or building was stopped, before it came.
+    async fn reached(&self, moment: Duration, parent: &Parent) -> Result<bool, BuilderError> {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.stopped.cancelled() => return Ok(false),
+                () = self.unwanted(parent) => return Ok(false),
+                () = self.clock.sleep_until(moment) => return Ok(true),
+                () = self.sealed() => if self.is_lost_by_now()? {
+                    return Ok(false);
+                },
+            }
         }
     }
 
-    async fn head_moved(&self, parent: &L2BlockRef) {
+    /// Resolves when nothing can be built on `parent` any more.
+    async fn unwanted(&self, parent: &Parent) {
         let mut heads = self.chain().subscribe();
         heads
-            .wait_for(|heads| heads.unsafe_head.hash != parent.hash)
+            .wait_for(|heads| !parent.is_or_follows(heads.unsafe_head.hash, self.is_sealing()))
             .await
             .ok();
     }
 
-    fn is_head(&self, parent: &L2BlockRef) -> bool {
-        self.chain().heads().unsafe_head.hash == parent.hash
+    fn is_wanted(&self, parent: &Parent) -> bool {
+        let head = self.chain().heads().unsafe_head.hash;
+        parent.is_or_follows(head, self.is_sealing())
     }
 
     async fn idle(&self) {

@@ -3,20 +3,21 @@
 use super::{
     BlockTransactions, PoolTransaction,
     da_limits::{DaBudget, DaSizes},
+    parent::Parent,
     reserve::Reserve,
 };
 use crate::{
-    engine::{Chain, PendingBlock, Touched},
+    engine::{Chain, Closed, Ground, PendingBlock, Sealer, Touched},
     journal::{Journal, RecoveredTransaction, record::Opened},
-    store::{StateView, StoredBlock},
 };
 use alloy::consensus::{Sealed, transaction::Recovered};
 use op_alloy_consensus::OpTxEnvelope;
 use std::sync::Arc;
 use tributary_protocol::{
     attributes::BlockAttributes,
+    block::L2BlockNumber,
     config::RollupConfig,
-    execute::{BlockBuilder, BlockOutcome, ExecuteError, FatalError, TxError, TxResult, forced_transactions},
+    execute::{BlockBuilder, ExecuteError, FatalError, TxError, TxResult, forced_transactions},
 };
 
 /// Transactions in a row that did not fit after which the block counts as full. Looking further would cost more than the gas that
@@ -36,8 +37,7 @@ pub(super) enum Added {
 
 /// A block being built. Dropping it abandons it.
 pub(super) struct OpenBlock {
-    builder: BlockBuilder<StateView>,
-    state: StateView,
+    builder: BlockBuilder<Ground>,
     pending: Arc<PendingBlock>,
     chain: Chain,
     journal: Option<Journal>,
@@ -59,18 +59,23 @@ impl OpenBlock {
         chain: &Chain,
         journal: Option<&Journal>,
         opening: Opening,
-        parent: &StoredBlock,
-        state: StateView,
+        parent: &Parent,
+        ground: Ground,
         attributes: &BlockAttributes,
     ) -> Result<Self, ExecuteError> {
         let config: &RollupConfig = chain.config();
-        let header = Sealed::new_unchecked(parent.block.header.clone(), parent.hash);
-        let builder = BlockBuilder::new(config, &header, attributes, state.clone())?;
-        let base_fee = builder.header().base_fee_per_gas.unwrap_or_default();
-        let pending = PendingBlock::new(parent.reference, attributes.clone(), base_fee, state.clone());
+        let header = parent.header();
+        let builder = if parent.is_committed() {
+            let header = Sealed::new_unchecked(header.clone(), parent.reference().hash);
+            BlockBuilder::new(config, &header, attributes, ground.clone())?
+        } else {
+            BlockBuilder::ahead(config, header, attributes, ground.clone())?
+        };
+        let known = builder.header().clone();
+        let pending = PendingBlock::new(*parent.reference(), attributes.clone(), known, ground);
+        pending.begin(Touched::by_system_calls(&builder.pending_state().cache));
         let mut block = Self {
             builder,
-            state,
             pending: Arc::new(pending),
             chain: chain.clone(),
             journal: journal.cloned(),
@@ -96,7 +101,7 @@ impl OpenBlock {
         if let (Some(journal), Opening::New) = (journal, opening) {
             journal.opened(Opened {
                 number: block.pending.number(),
-                parent: parent.hash,
+                parent: parent.reference().hash,
                 attributes: attributes.clone(),
             });
         }
@@ -107,6 +112,11 @@ impl OpenBlock {
     /// Keeps what users send to these limits.
     pub(super) const fn limit_da(&mut self, sizes: DaSizes) {
         self.da = DaBudget::new(sizes);
+    }
+
+    /// Its number.
+    pub(super) fn number(&self) -> L2BlockNumber {
+        self.pending.number()
     }
 
     /// Wei per gas in this block.
@@ -155,9 +165,14 @@ impl OpenBlock {
         Ok(Added::One)
     }
 
-    /// Computes the state root and seals.
-    pub(super) fn seal(self) -> Result<BlockOutcome, ExecuteError> {
-        self.builder.finish(&self.state)
+    /// Takes no more transactions.
+    pub(super) fn close(self) -> Result<Closed, ExecuteError> {
+        let (block, _) = self.builder.stop()?;
+        Ok(Closed {
+            block,
+            sealer: Sealer::new(self.pending.seal().clone()),
+            pending: self.pending,
+        })
     }
 
     fn defer(&mut self, queue: &mut dyn BlockTransactions, transaction: &PoolTransaction) {

@@ -20,6 +20,9 @@ pub trait TransactionSource: Send + Sync + 'static {
     /// Opens the queue for a block on `parent` whose base fee is `base_fee` wei. The queue of an earlier block is closed by then.
     fn open(&self, parent: &L2BlockRef, base_fee: u64) -> Box<dyn BlockTransactions>;
 
+    /// As [`Self::open`], for a block on the one whose queue was closed last, while that is being sealed.
+    fn open_ahead(&self, base_fee: u64) -> Box<dyn BlockTransactions>;
+
     /// Changes whenever a transaction may have become executable, so that a builder that found none looks again.
     fn arrivals(&self) -> watch::Receiver<u64>;
 }

@@ -1,6 +1,6 @@
 //! The readers' handle on the chain: cheap to clone, never blocks the writer, always shows one committed state.
 
-use super::pending::{PendingBlock, PendingTip};
+use super::pending::{PendingBlock, PendingTip, PendingTransaction};
 use crate::store::{ChainReader, Heads, SafeDerivation, StateView, StoreError, StoredBlock};
 use alloy::primitives::B256;
 use parking_lot::{Mutex, RwLock};
@@ -30,7 +30,7 @@ struct Shared {
     config: Arc<RollupConfig>,
     reader: RwLock<Arc<ChainReader>>,
     heads: watch::Sender<Heads>,
-    pending: RwLock<Option<Arc<PendingBlock>>>,
+    pending: RwLock<PendingBlocks>,
     pending_tip: watch::Sender<PendingTip>,
     /// Who waits for a transaction to be executed and durable.
     awaited: Mutex<HashMap<B256, Vec<oneshot::Sender<()>>>>,
@@ -43,6 +43,42 @@ struct Shared {
 impl core::fmt::Debug for Shared {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Chain").finish_non_exhaustive()
+    }
+}
+
+/// The blocks that are not committed yet: the open one, and before it the one that takes no more transactions and is being sealed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PendingBlocks {
+    sealing: Option<Arc<PendingBlock>>,
+    open: Option<Arc<PendingBlock>>,
+}
+
+impl PendingBlocks {
+    /// The block right after the unsafe head.
+    pub(crate) const fn first(&self) -> Option<&Arc<PendingBlock>> {
+        match &self.sealing {
+            Some(sealing) => Some(sealing),
+            None => self.open.as_ref(),
+        }
+    }
+
+    /// The one that takes transactions.
+    pub(crate) const fn open(&self) -> Option<&Arc<PendingBlock>> {
+        self.open.as_ref()
+    }
+
+    /// The block that all others are below.
+    pub(crate) const fn last(&self) -> Option<&Arc<PendingBlock>> {
+        match &self.open {
+            Some(open) => Some(open),
+            None => self.sealing.as_ref(),
+        }
+    }
+
+    /// The transaction with this hash as it is shown, and its block.
+    pub(crate) fn transaction(&self, hash: B256) -> Option<(&Arc<PendingBlock>, PendingTransaction)> {
+        let mut blocks = self.open.iter().chain(&self.sealing);
+        blocks.find_map(|block| Some((block, block.transaction(hash)?)))
     }
 }
 
@@ -170,9 +206,14 @@ impl Chain {
         self.reader().safe_head_at(l1_block)
     }
 
-    /// The block being built; `None` on a follower and between blocks.
+    /// The block being built; `None` on a follower and between blocks. The one before it may not be committed yet.
     #[must_use]
     pub fn pending(&self) -> Option<Arc<PendingBlock>> {
+        self.shared.pending.read().last().cloned()
+    }
+
+    /// All blocks that are not committed yet, of one moment.
+    pub(crate) fn pending_blocks(&self) -> PendingBlocks {
         self.shared.pending.read().clone()
     }
 
@@ -205,10 +246,31 @@ impl Chain {
         }
     }
 
-    /// Shows `pending` to readers. Called by the builder alone.
+    /// Shows `pending` to readers as the open block, on top of the one being sealed if there is one. Called by the builder alone.
     pub(crate) fn publish_pending(&self, pending: Option<Arc<PendingBlock>>) {
-        let tip = pending.as_ref().map(|block| block.tip()).unwrap_or_default();
-        *self.shared.pending.write() = pending;
+        self.change_pending(|blocks| blocks.open = pending);
+    }
+
+    /// The open block takes no more transactions. Called by the builder alone.
+    pub(crate) fn close_pending(&self) {
+        self.change_pending(|blocks| blocks.sealing = blocks.open.take());
+    }
+
+    /// What was being sealed is committed, or never will be. Called by the builder alone.
+    pub(crate) fn settle_pending(&self) {
+        self.change_pending(|blocks| blocks.sealing = None);
+    }
+
+    fn change_pending(&self, change: impl FnOnce(&mut PendingBlocks)) {
+        let gone = {
+            let mut blocks = self.shared.pending.write();
+            let before = blocks.clone();
+            change(&mut blocks);
+            before
+        };
+        // A block may hold much: it is let go of outside of the lock.
+        drop(gone);
+        let tip = self.pending().map(|block| block.tip()).unwrap_or_default();
         self.shared.pending_tip.send_replace(tip);
     }
 

@@ -1,7 +1,7 @@
 //! The engine: single writer of the chain, and the handles others hold on it.
 //!
 //! ```text
-//!  builder ---- commit_unsafe ----+
+//!  builder - seal, commit_unsafe -+
 //!                                 v
 //!  derivation - apply, set_safe -> [ engine thread: ChainWriter ] -- publish --> Chain (rpc, builder, pool)
 //! ```
@@ -11,15 +11,19 @@
 mod apply;
 mod chain;
 mod derivation;
+mod ground;
 mod import;
 mod pending;
 mod recovery;
+mod seal;
 mod writer;
 
-pub(crate) use self::pending::Touched;
 pub use self::{
     chain::{Abandoned, Chain},
+    ground::Ground,
     pending::{PendingBlock, PendingState, PendingTip, PendingTransaction},
+    seal::Seal,
     writer::{Engine, EngineError},
 };
+pub(crate) use self::{pending::Touched, seal::Sealer, writer::Closed};
 pub use crate::store::{Heads, StoreSettings};

@@ -2,18 +2,24 @@
 //!
 //! The builder appends while others read; what it appends is shown once the journal has it on disk, so that nobody is told of what a
 //! crash could take back. A reader holds a [`PendingState`], the state after a prefix of the transactions that no later
-//! transaction changes: an `eth_call` that saw a counter of before and the entries of after would answer what was never true. The
-//! system calls that open a block (EIP-2935, EIP-4788) are not in that state: they touch only what contracts look up about the past.
+//! transaction changes: an `eth_call` that saw a counter of before and the entries of after would answer what was never true.
+//!
+//! The next block may be opened on this one before it has a hash, see [`Ground`].
 
-use crate::store::{StateView, StoreError};
+use super::{Ground, seal::Seal};
+use crate::store::StoreError;
 use alloy::{
-    consensus::transaction::{Recovered, TxHashRef},
+    consensus::{
+        Header,
+        transaction::{Recovered, TxHashRef},
+    },
     primitives::{Address, B256, U256, map::HashMap},
 };
 use op_alloy_consensus::{OpReceiptEnvelope, OpTxEnvelope};
 use parking_lot::RwLock;
 use revm::{
     bytecode::Bytecode,
+    database::CacheState,
     database_interface::DatabaseRef,
     state::{AccountInfo, EvmState},
 };
@@ -58,8 +64,9 @@ pub struct PendingTip {
 pub struct PendingBlock {
     parent: L2BlockRef,
     attributes: BlockAttributes,
-    base_fee: u64,
-    base: StateView,
+    header: Header,
+    ground: Ground,
+    seal: Arc<Seal>,
     contents: RwLock<Contents>,
     /// How many transactions readers see: those that are durable.
     shown: AtomicUsize,
@@ -132,14 +139,16 @@ impl PendingState {
 }
 
 impl PendingBlock {
-    /// An open block without transactions on top of `parent`, whose state is `base`.
+    /// An open block without transactions on top of `parent`, the state after which is `ground`. `header` is what is known of its header.
+    /// The parent's hash is zero while that is being sealed.
     #[must_use]
-    pub fn new(parent: L2BlockRef, attributes: BlockAttributes, base_fee: u64, base: StateView) -> Self {
+    pub fn new(parent: L2BlockRef, attributes: BlockAttributes, header: Header, ground: Ground) -> Self {
         Self {
             parent,
             attributes,
-            base_fee,
-            base,
+            header,
+            ground,
+            seal: Arc::default(),
             contents: RwLock::default(),
             shown: AtomicUsize::new(0),
         }
@@ -151,10 +160,28 @@ impl PendingBlock {
         self.parent.number.next()
     }
 
-    /// The block it builds on.
+    /// The block it builds on. Its hash is zero while it is being sealed.
     #[must_use]
-    pub const fn parent(&self) -> &L2BlockRef {
-        &self.parent
+    pub fn parent(&self) -> L2BlockRef {
+        self.ground.sealed_parent().unwrap_or(self.parent)
+    }
+
+    /// What is known of its header from its opening on. The parent's hash may be missing.
+    #[must_use]
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The state it builds on.
+    #[must_use]
+    pub const fn ground(&self) -> &Ground {
+        &self.ground
+    }
+
+    /// What it is sealed as, once it is.
+    #[must_use]
+    pub const fn seal(&self) -> &Arc<Seal> {
+        &self.seal
     }
 
     /// Its inputs: timestamp, gas limit, fee recipient and so on; `transactions` holds only the deposits.
@@ -173,8 +200,8 @@ impl PendingBlock {
 
     /// Wei per gas.
     #[must_use]
-    pub const fn base_fee(&self) -> u64 {
-        self.base_fee
+    pub fn base_fee(&self) -> u64 {
+        self.header.base_fee_per_gas.unwrap_or_default()
     }
 
     /// How far it has come, as far as it is shown.
@@ -209,6 +236,11 @@ impl PendingBlock {
             .get(start..self.shown.load(Ordering::Acquire))
             .map(<[_]>::to_vec)
             .unwrap_or_default()
+    }
+
+    /// Adds what the block changed before its first transaction. Called by the builder alone, before anything else.
+    pub(crate) fn begin(&self, touched: Touched) {
+        self.contents.write().apply(0, touched);
     }
 
     /// Adds an executed transaction and what it changed, and returns how many there are. Readers see it once it is shown. Called by the
@@ -273,6 +305,26 @@ pub(crate) struct Touched {
 }
 
 impl Touched {
+    /// What `state` holds after the system calls that open a block, and nothing else.
+    pub(crate) fn by_system_calls(state: &CacheState) -> Self {
+        let mut all = Self::default();
+        for (address, account) in &state.accounts {
+            let Some(left) = &account.account else { continue };
+            all.accounts
+                .push((*address, Some(Account::from_info(&left.info))));
+            let slots = left.storage.iter();
+            all.slots
+                .extend(slots.map(|(slot, value)| ((*address, *slot), *value)));
+            all.codes.extend(
+                left.info
+                    .code
+                    .iter()
+                    .map(|code| (left.info.code_hash, code.clone())),
+            );
+        }
+        all
+    }
+
     pub(crate) fn of(state: &EvmState) -> Self {
         let mut all = Self {
             accounts: Vec::with_capacity(state.len()),
@@ -302,7 +354,7 @@ impl DatabaseRef for PendingState {
         let changed = self.block.contents.read().account(address, self.transactions);
         match changed {
             Some(account) => Ok(account.map(Account::to_info)),
-            None => self.block.base.basic_ref(address),
+            None => self.block.ground.basic_ref(address),
         }
     }
 
@@ -310,7 +362,7 @@ impl DatabaseRef for PendingState {
         let deployed = self.block.contents.read().codes.get(&code_hash).cloned();
         match deployed {
             Some(code) => Ok(code),
-            None => self.block.base.code_by_hash_ref(code_hash),
+            None => self.block.ground.code_by_hash_ref(code_hash),
         }
     }
 
@@ -318,11 +370,11 @@ impl DatabaseRef for PendingState {
         let changed = self.block.contents.read().slot(address, index, self.transactions);
         match changed {
             Some(value) => Ok(value),
-            None => self.block.base.storage_ref(address, index),
+            None => self.block.ground.storage_ref(address, index),
         }
     }
 
     fn block_hash_ref(&self, number: u64) -> Result<B256, StoreError> {
-        self.block.base.block_hash_ref(number)
+        self.block.ground.block_hash_ref(number)
     }
 }

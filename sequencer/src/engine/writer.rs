@@ -1,8 +1,8 @@
 //! The engine's thread and its handle: commands in, committed chain out.
 
-use super::Chain;
+use super::{Chain, PendingBlock, seal::Sealer};
 use crate::store::{ChainWriter, SafeDerivation, Store, StoreError, StoreSettings, StoredBlock};
-use alloy::primitives::B256;
+use alloy::{consensus::Sealed, primitives::B256};
 use std::{sync::Arc, time::Instant};
 use tokio::sync::{mpsc, oneshot};
 use tributary_derivation::driver::Applied;
@@ -10,7 +10,7 @@ use tributary_protocol::{
     attributes::BlockAttributes,
     block::{BlockRefError, L1BlockId, L2BlockNumber, L2BlockRef},
     config::{RollupConfig, SystemConfigReadError},
-    execute::{BlockOutcome, ExecuteError},
+    execute::{BlockOutcome, ClosedBlock, ExecuteError},
     genesis::GenesisBlock,
 };
 
@@ -112,9 +112,21 @@ impl EngineError {
     }
 }
 
+/// A block that takes no more transactions and has no hash yet.
+#[derive(Debug)]
+pub(crate) struct Closed {
+    /// As the EVM left it.
+    pub(crate) block: ClosedBlock,
+    /// As readers see it until it is committed.
+    pub(crate) pending: Arc<PendingBlock>,
+    /// Tells the block after it.
+    pub(crate) sealer: Sealer,
+}
+
 type Answer<T> = oneshot::Sender<Result<T, EngineError>>;
 
 enum Command {
+    Seal(Box<Closed>, Answer<L2BlockRef>),
     CommitUnsafe(Box<BlockOutcome>, Answer<L2BlockRef>),
     RevertUnsafeTo(L2BlockNumber, Answer<()>),
     SetSafe(L2BlockRef, L1BlockId, Answer<()>),
@@ -165,6 +177,22 @@ impl Engine {
     #[must_use]
     pub const fn chain(&self) -> &Chain {
         &self.chain
+    }
+
+    /// Computes the roots of a block and appends it to the unsafe chain. On disk when this returns. The command is given when this is
+    /// called, not when its result is awaited, so whoever calls may go on meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::NotNext`] when the unsafe head has moved; the block is then dropped.
+    pub(crate) async fn seal(
+        &self,
+        closed: Closed,
+    ) -> Result<oneshot::Receiver<Result<L2BlockRef, EngineError>>, EngineError> {
+        let (answer, result) = oneshot::channel();
+        let command = Command::Seal(Box::new(closed), answer);
+        let sent = self.commands.send(command).await;
+        sent.map_err(|_| EngineError::Stopped)?;
+        Ok(result)
     }
 
     /// Appends a block to the unsafe chain. On disk when this returns.
@@ -283,6 +311,7 @@ impl Owner {
     /// Carries out one command and answers it; false when nothing may be written any more.
     fn carry_out(&mut self, command: Command) -> bool {
         match command {
+            Command::Seal(closed, answer) => reply(answer, self.seal(*closed)),
             Command::CommitUnsafe(outcome, answer) => reply(answer, self.commit(*outcome)),
             Command::RevertUnsafeTo(number, answer) => reply(answer, self.revert_to(number)),
             Command::SetSafe(head, derived_from, answer) => reply(answer, self.set_safe(head, derived_from)),
@@ -305,7 +334,42 @@ impl Owner {
         self.publish()
     }
 
+    fn seal(&mut self, closed: Closed) -> Result<L2BlockRef, EngineError> {
+        let parent = closed.pending.parent();
+        let number = closed.pending.number();
+        let head = self.writer.heads().unsafe_head;
+        if head.hash != parent.hash {
+            return Err(StoreError::NotNext {
+                number,
+                parent: parent.hash,
+                head_number: head.number,
+                head: head.hash,
+            }
+            .into());
+        }
+        let held = self.chain.block_by_hash(head.hash)?;
+        let held = held.ok_or(StoreError::MissingBlock(head.number))?;
+        let state = self.writer.reader()?.state_at(head.number)?;
+        let header = Sealed::new_unchecked(held.block.header.clone(), held.hash);
+        let executed = closed.block.settle(&header, &state);
+        let sealed = executed.and_then(|executed| executed.seal(&state));
+        let outcome = sealed.map_err(|error| EngineError::Execution {
+            number,
+            source: Box::new(error),
+        })?;
+        self.commit_and(outcome, |reference| closed.sealer.set(reference))
+    }
+
     pub(super) fn commit(&mut self, outcome: BlockOutcome) -> Result<L2BlockRef, EngineError> {
+        self.commit_and(outcome, |_| ())
+    }
+
+    /// Commits, and calls `tell` once the block is on disk and before readers see it.
+    fn commit_and(
+        &mut self,
+        outcome: BlockOutcome,
+        tell: impl FnOnce(L2BlockRef),
+    ) -> Result<L2BlockRef, EngineError> {
         let reference = block_ref(&self.config, &outcome)?;
         self.writer.commit(&outcome, reference)?;
         self.chain.remember(Arc::new(StoredBlock {
@@ -315,6 +379,7 @@ impl Owner {
             senders: outcome.senders,
             receipts: outcome.receipts,
         }));
+        tell(reference);
         self.publish()?;
         if self.writer.is_flush_due() {
             self.flush()?;

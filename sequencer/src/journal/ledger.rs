@@ -1,4 +1,4 @@
-//! What the records add up to: who waits, who is owed, what the open block holds. The same fold while running and when reading back.
+//! What the records add up to: who waits, who is owed, what the open block holds and the one before it that is being sealed. The same fold while running and when reading back.
 
 use super::record::{Admission, Opened, Record, State};
 use alloy::primitives::{Address, B256, Bytes, keccak256, map::HashMap};
@@ -41,6 +41,8 @@ pub(super) struct Ledger {
     owed: VecDeque<u64>,
     /// Where the next returned transaction goes in `owed`.
     returning: usize,
+    /// Takes no more transactions, and is not in the store.
+    closed: Option<OpenLedger>,
     open: Option<OpenLedger>,
     order: HashMap<B256, OrderEntry>,
     /// Keys of `order`, oldest first.
@@ -55,6 +57,14 @@ struct OpenLedger {
 }
 
 impl OpenLedger {
+    fn of((opened, executed): (Opened, Vec<u64>)) -> Self {
+        Self { opened, executed }
+    }
+
+    fn to_state(&self) -> (Opened, Vec<u64>) {
+        (self.opened.clone(), self.executed.clone())
+    }
+
     fn index_of(&self, position: usize) -> u32 {
         let index = self.opened.attributes.transactions.len() + position;
         u32::try_from(index).expect("a block holds far fewer transactions")
@@ -71,7 +81,9 @@ impl Ledger {
                 self.owed.retain(|owed| owed != sequence);
             }
             Record::Opened(opened) => {
-                self.close();
+                if self.open.is_some() {
+                    self.give_back();
+                }
                 self.open = Some(OpenLedger {
                     opened: opened.clone(),
                     executed: Vec::new(),
@@ -82,10 +94,11 @@ impl Ledger {
                 index,
                 sequence,
             } => self.execute(*number, *index, *sequence)?,
-            Record::Sealed { number, .. } => self.seal(*number)?,
-            Record::Abandoned(_) => self.close(),
+            Record::Closed(number) => self.close(*number)?,
+            Record::Sealed { number, hash } => self.seal(*number, *hash)?,
+            Record::Abandoned(_) => self.give_back(),
             Record::Reverted(_) => {
-                self.close();
+                self.give_back();
                 self.returning = 0;
             }
             Record::Returned(admission) => {
@@ -151,9 +164,28 @@ impl Ledger {
         Ok(())
     }
 
-    fn seal(&mut self, number: L2BlockNumber) -> Result<(), Contradiction> {
+    fn close(&mut self, number: L2BlockNumber) -> Result<(), Contradiction> {
+        if self.closed.is_some() {
+            return Err("a block was closed before the one below it was sealed");
+        }
         let open = self.open.take().filter(|open| open.opened.number == number);
+        self.closed = Some(open.ok_or("a block was closed that was not open")?);
+        Ok(())
+    }
+
+    fn seal(&mut self, number: L2BlockNumber, hash: B256) -> Result<(), Contradiction> {
+        let first = if self.closed.is_some() {
+            &mut self.closed
+        } else {
+            &mut self.open
+        };
+        let open = first.take().filter(|open| open.opened.number == number);
         let open = open.ok_or("a block was sealed that was not open")?;
+        if let Some(next) = &mut self.open
+            && next.opened.parent.is_zero()
+        {
+            next.opened.parent = hash;
+        }
         for (position, sequence) in open.executed.iter().enumerate() {
             let place = Some((number, open.index_of(position)));
             if let Some(live) = self.forget(*sequence) {
@@ -179,23 +211,25 @@ impl Ledger {
         }
     }
 
-    /// What the open block had executed goes first from now on.
-    fn close(&mut self) {
-        if let Some(open) = self.open.take() {
-            for sequence in open.executed.into_iter().rev() {
+    /// What the open block had executed goes first from now on, and before it what the closed one had.
+    fn give_back(&mut self) {
+        for block in self.open.take().into_iter().chain(self.closed.take()) {
+            for sequence in block.executed.into_iter().rev() {
                 self.owed.push_front(sequence);
             }
         }
+    }
+
+    fn blocks(&self) -> impl Iterator<Item = &OpenLedger> {
+        self.closed.iter().chain(&self.open)
     }
 
     /// The first record of a segment repeats what the segments before it add up to, so that the oldest can be dropped.
     fn continue_from(&mut self, state: &State) -> Result<(), Contradiction> {
         if self.next_sequence == 0 {
             self.owed = state.owed.iter().copied().collect();
-            self.open = state
-                .open
-                .clone()
-                .map(|(opened, executed)| OpenLedger { opened, executed });
+            self.closed = state.closed.clone().map(OpenLedger::of);
+            self.open = state.open.clone().map(OpenLedger::of);
             self.next_sequence = state.next_sequence;
         } else if self.state() != *state {
             return Err("a segment does not begin where the one before it ends");
@@ -208,16 +242,14 @@ impl Ledger {
         State {
             next_sequence: self.next_sequence.max(1),
             owed: self.owed.iter().copied().collect(),
-            open: self
-                .open
-                .as_ref()
-                .map(|open| (open.opened.clone(), open.executed.clone())),
+            closed: self.closed.as_ref().map(OpenLedger::to_state),
+            open: self.open.as_ref().map(OpenLedger::to_state),
         }
     }
 
     /// After everything has been read: what the state speaks of must be there.
     pub(super) fn check(&self) -> Result<(), Contradiction> {
-        let executed = self.open.iter().flat_map(|open| &open.executed);
+        let executed = self.blocks().flat_map(|block| &block.executed);
         if self
             .owed
             .iter()
@@ -250,8 +282,16 @@ impl Ledger {
         self.owed.iter().copied()
     }
 
+    /// The open block.
     pub(super) fn open_block(&self) -> Option<(&Opened, &[u64])> {
         self.open.as_ref().map(|open| (&open.opened, &open.executed[..]))
+    }
+
+    /// The closed block that is not in the store.
+    pub(super) fn closed_block(&self) -> Option<(&Opened, &[u64])> {
+        self.closed
+            .as_ref()
+            .map(|open| (&open.opened, &open.executed[..]))
     }
 
     /// Place the next executed transaction will have.
@@ -283,7 +323,7 @@ impl Ledger {
         let Some(sequence) = self.sequence_of(hash) else {
             return self.order.get(&hash).copied();
         };
-        let executed = self.open.iter().flat_map(|open| {
+        let executed = self.blocks().flat_map(|open| {
             let places = (0..).map(|position| (open.opened.number, open.index_of(position)));
             open.executed.iter().zip(places)
         });

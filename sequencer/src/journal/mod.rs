@@ -269,21 +269,33 @@ impl Journal {
         self.shared.urgent.notify_one();
     }
 
-    /// Remembers that the open block is in the store.
-    pub(crate) fn sealed(&self, number: L2BlockNumber, hash: B256) {
+    /// Remembers that the open block takes no more transactions.
+    pub(crate) fn closed(&self, number: L2BlockNumber) {
         let mut gathered = self.shared.gathered.lock();
         let open = gathered.ledger.open_block().map(|(opened, _)| opened.number);
+        // Unless it was taken back already, or is closed already because it is one of before a restart.
+        if open == Some(number) && gathered.ledger.closed_block().is_none() {
+            gathered.put(&Record::Closed(number));
+        }
+    }
+
+    /// Remembers that a closed block, or else the open one, is in the store.
+    pub(crate) fn sealed(&self, number: L2BlockNumber, hash: B256) {
+        let mut gathered = self.shared.gathered.lock();
+        let ledger = &gathered.ledger;
+        let first = ledger.closed_block().or_else(|| ledger.open_block());
         // Unless it was taken back already.
-        if open == Some(number) {
+        if first.map(|(opened, _)| opened.number) == Some(number) {
             gathered.put(&Record::Sealed { number, hash });
         }
     }
 
-    /// Remembers that the open block will not be.
+    /// Remembers that the open block will not be, nor a closed one before it.
     pub(crate) fn abandoned(&self) {
         let mut gathered = self.shared.gathered.lock();
-        let number = gathered.ledger.open_block().map(|(opened, _)| opened.number);
-        if let Some(number) = number {
+        let ledger = &gathered.ledger;
+        let number = ledger.open_block().or_else(|| ledger.closed_block());
+        if let Some(number) = number.map(|(opened, _)| opened.number) {
             gathered.put(&Record::Abandoned(number));
         }
     }

@@ -26,7 +26,7 @@ pub struct Admission {
 pub struct Opened {
     /// Number it will have.
     pub number: L2BlockNumber,
-    /// Hash of the block it builds on.
+    /// Hash of the block it builds on; zero if that is the block closed before it, which was being sealed.
     pub parent: B256,
     /// Its inputs; `transactions` are the forced ones that it starts with.
     pub attributes: BlockAttributes,
@@ -47,9 +47,16 @@ pub struct State {
     pub next_sequence: u64,
     /// Sequences that go first, in order: acknowledged, and in no block any more.
     pub owed: Vec<u64>,
+    /// The block that takes no more transactions and is not in the store yet, and what it has executed, in order.
+    pub closed: Option<(Opened, Vec<u64>)>,
     /// The open block and what it has executed, in order.
     pub open: Option<(Opened, Vec<u64>)>,
 }
+
+/// In the flag of a [`State`]: there is an open block.
+const HAS_OPEN: u8 = 1;
+/// In the flag of a [`State`]: there is a closed block.
+const HAS_CLOSED: u8 = 2;
 
 /// One record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,21 +76,23 @@ pub enum Record {
         /// Which transaction.
         sequence: u64,
     },
-    /// The open block is in the store.
+    /// The open block takes no more transactions. The next one may be opened on it.
+    Closed(L2BlockNumber),
+    /// The closed block, or else the open one, is in the store.
     Sealed {
         /// Its number.
         number: L2BlockNumber,
         /// Its hash.
         hash: B256,
     },
-    /// The open block will not be.
+    /// Neither the open block nor a closed one before it will be.
     Abandoned(L2BlockNumber),
     /// The store is about to take blocks above this one back; what they held follows, as [`Self::Returned`].
     Reverted(L2BlockNumber),
     /// A transaction of a block that is taken back.
     Returned(Admission),
     /// First in every segment.
-    State(State),
+    State(Box<State>),
 }
 
 impl Record {
@@ -128,11 +137,16 @@ impl Record {
                 out.push(9);
                 put(out, state.next_sequence);
                 put_sequences(out, &state.owed);
-                out.push(u8::from(state.open.is_some()));
-                if let Some((opened, executed)) = &state.open {
+                let has = |block: &Option<_>, flag| if block.is_some() { flag } else { 0 };
+                out.push(has(&state.closed, HAS_CLOSED) | has(&state.open, HAS_OPEN));
+                for (opened, executed) in state.closed.iter().chain(&state.open) {
                     put_sequences(out, executed);
                     encode_opened(opened, out);
                 }
+            }
+            Self::Closed(number) => {
+                out.push(10);
+                put(out, number.0);
             }
         }
     }
@@ -169,16 +183,28 @@ impl Record {
             6 => Self::Abandoned(L2BlockNumber(take_u64(&mut rest)?)),
             7 => Self::Reverted(L2BlockNumber(take_u64(&mut rest)?)),
             8 => Self::Returned(take_admission(&mut rest)?),
-            9 => Self::State(State {
-                next_sequence: take_u64(&mut rest)?,
-                owed: take_sequences(&mut rest)?,
-                open: if take_flag(&mut rest)? {
+            9 => {
+                let (next_sequence, owed) = (take_u64(&mut rest)?, take_sequences(&mut rest)?);
+                let [has] = take(&mut rest)?;
+                if has > HAS_OPEN | HAS_CLOSED {
+                    return Err("unknown flag of a state");
+                }
+                let mut block = |flag| -> Result<_, DecodeError> {
+                    if has & flag == 0 {
+                        return Ok(None);
+                    }
                     let executed = take_sequences(&mut rest)?;
-                    Some((take_opened(&mut rest)?, executed))
-                } else {
-                    None
-                },
-            }),
+                    Ok(Some((take_opened(&mut rest)?, executed)))
+                };
+                let (closed, open) = (block(HAS_CLOSED)?, block(HAS_OPEN)?);
+                Self::State(Box::new(State {
+                    next_sequence,
+                    owed,
+                    closed,
+                    open,
+                }))
+            }
+            10 => Self::Closed(L2BlockNumber(take_u64(&mut rest)?)),
             _ => return Err("unknown kind of record"),
         };
         finish(rest, record)
@@ -377,18 +403,23 @@ mod tests {
                 hash: hash.into()
             }),
             number.clone().prop_map(Record::Abandoned),
+            number.clone().prop_map(Record::Closed),
             number.prop_map(Record::Reverted),
             admission().prop_map(Record::Returned),
             (
                 any::<u64>(),
                 sequences(),
-                prop::option::of((opened(), sequences()))
+                prop::option::of((opened(), sequences())),
+                prop::option::of((opened(), sequences())),
             )
-                .prop_map(|(next_sequence, owed, open)| Record::State(State {
-                    next_sequence,
-                    owed,
-                    open
-                })),
+                .prop_map(
+                    |(next_sequence, owed, closed, open)| Record::State(Box::new(State {
+                        next_sequence,
+                        owed,
+                        closed,
+                        open
+                    }))
+                ),
         ]
     }
 
@@ -435,17 +466,18 @@ mod tests {
             number: L2BlockNumber(3),
             hash: B256::repeat_byte(0xbb),
         };
-        let state = Record::State(State {
+        let state = Record::State(Box::new(State {
             next_sequence: 8,
             owed: vec![7],
-            open: None,
-        });
+            ..State::default()
+        }));
         let document = include_str!("../../../docs/journal.md");
         for (name, record) in [
             ("admitted", admitted),
             ("dropped", Record::Dropped(7, DropReason::Removed)),
             ("executed", executed),
             ("sealed", sealed),
+            ("closed", Record::Closed(L2BlockNumber(3))),
             ("state", state),
         ] {
             let marker = format!("```vector {name}\n");
@@ -457,10 +489,11 @@ mod tests {
 
     #[test]
     fn malformed_bodies_are_refused() {
-        let table: [(&[u8], DecodeError); 7] = [
+        let table: [(&[u8], DecodeError); 8] = [
             (&[], "value ends early"),
             (&[0], "unknown kind of record"),
-            (&[10], "unknown kind of record"),
+            (&[11], "unknown kind of record"),
+            (&[10, 0, 0, 0, 0, 0, 0, 0], "value ends early"),
             (&[2, 0, 0, 0, 0, 0, 0, 0, 1, 2], "unknown reason"),
             (&[6, 0, 0, 0, 0, 0, 0, 0, 1, 0], "value has trailing bytes"),
             // A count of four thousand million sequences in a few bytes.
@@ -469,8 +502,8 @@ mod tests {
                 "value ends early",
             ),
             (
-                &[9, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 2],
-                "a flag is neither 0 nor 1",
+                &[9, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 4],
+                "unknown flag of a state",
             ),
         ];
         for (bytes, expected) in table {

@@ -26,20 +26,22 @@ pub struct RecoveredTransaction {
     pub raw: Bytes,
 }
 
-/// The block that was open.
+/// A block that was open, or was being sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecoveredBlock {
     /// What it was opened with.
     pub opened: Opened,
     /// What it had executed, in order.
     pub executed: Vec<RecoveredTransaction>,
+    /// It takes no more transactions: it was being sealed, and the next one may have been opened on it.
+    pub is_closed: bool,
 }
 
 /// What the journal promised and the store may not hold.
 #[derive(Clone, Debug, Default)]
 pub struct Recovered {
-    /// The block that was open, if one was.
-    pub open: Option<RecoveredBlock>,
+    /// The block that was being sealed and the block that was open, if there were such.
+    pub blocks: Vec<RecoveredBlock>,
     /// Acknowledged, of blocks that were taken back or abandoned: these go first, in this order.
     pub owed: Vec<RecoveredTransaction>,
     /// Taken and not executed, by place in line.
@@ -59,14 +61,20 @@ pub(super) fn recovered(ledger: &Ledger) -> Recovered {
             raw: live.raw.clone(),
         }
     };
-    let open = ledger.open_block().map(|(opened, executed)| RecoveredBlock {
-        opened: opened.clone(),
-        executed: executed.iter().copied().map(transaction).collect(),
-    });
+    let block = |is_closed| {
+        move |(opened, executed): (&Opened, &[u64])| RecoveredBlock {
+            opened: opened.clone(),
+            executed: executed.iter().copied().map(transaction).collect(),
+            is_closed,
+        }
+    };
+    let closed = ledger.closed_block().map(block(true));
+    let open = ledger.open_block().map(block(false));
+    let blocks: Vec<_> = closed.into_iter().chain(open).collect();
     let owed: Vec<_> = ledger.owed().map(transaction).collect();
-    let placed: HashSet<u64> = open
+    let placed: HashSet<u64> = blocks
         .iter()
-        .flat_map(|open| &open.executed)
+        .flat_map(|block| &block.executed)
         .chain(&owed)
         .map(|transaction| transaction.sequence)
         .collect();
@@ -77,7 +85,7 @@ pub(super) fn recovered(ledger: &Ledger) -> Recovered {
     Recovered {
         waiting: waiting.collect(),
         owed,
-        open,
+        blocks,
     }
 }
 

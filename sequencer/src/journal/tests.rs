@@ -75,7 +75,7 @@ fn hashes(transactions: &[RecoveredTransaction]) -> Vec<B256> {
 fn what_was_open_owed_and_waiting_comes_back_as_it_was() {
     let disk = MemoryDisk::default();
     let (journal, recovered) = open(&disk);
-    assert!(recovered.open.is_none() && recovered.owed.is_empty() && recovered.waiting.is_empty());
+    assert!(recovered.blocks.is_empty() && recovered.owed.is_empty() && recovered.waiting.is_empty());
     for salt in 1..=6 {
         assert_eq!(admit(&journal, salt), salt);
     }
@@ -90,8 +90,11 @@ fn what_was_open_owed_and_waiting_comes_back_as_it_was() {
     journal.close();
 
     let (_, recovered) = open(&disk);
-    let block = recovered.open.unwrap();
+    let [block] = &recovered.blocks[..] else {
+        panic!("one block was open");
+    };
     assert_eq!(block.opened, opened(1));
+    assert!(!block.is_closed);
     assert_eq!(hashes(&block.executed), [hash(2)]);
     assert_eq!(
         hashes(&recovered.owed),
@@ -104,6 +107,61 @@ fn what_was_open_owed_and_waiting_comes_back_as_it_was() {
         (third.sequence, third.arrival_micros, third.sender, &third.raw),
         (3, 3, SENDER, &raw(3))
     );
+}
+
+#[test]
+fn a_block_that_is_being_sealed_comes_back_before_the_open_one() {
+    let disk = MemoryDisk::default();
+    let (journal, _) = open(&disk);
+    for salt in 1..=5 {
+        admit(&journal, salt);
+    }
+    journal.opened(opened(1));
+    execute(&journal, 2);
+    journal.closed(L2BlockNumber(1));
+    // Its hash is not known.
+    let on_it = || Opened {
+        parent: B256::ZERO,
+        ..opened(2)
+    };
+    journal.opened(on_it());
+    execute(&journal, 1);
+    settle(&journal).unwrap();
+    let place = |salt| journal.order(hash(salt)).unwrap().place.unwrap();
+    let index = u32::try_from(opened(1).attributes.transactions.len()).unwrap();
+    assert_eq!(place(2), (L2BlockNumber(1), index));
+    assert_eq!(place(1), (L2BlockNumber(2), index));
+
+    let blocks = |journal: &Journal| {
+        settle(journal).unwrap();
+        let (_, recovered) = open(&disk);
+        let blocks = recovered.blocks.into_iter();
+        let blocks: Vec<_> = blocks
+            .map(|block| (block.opened, hashes(&block.executed), block.is_closed))
+            .collect();
+        (blocks, hashes(&recovered.owed))
+    };
+    let closed = (opened(1), vec![hash(2)], true);
+    assert_eq!(blocks(&journal).0, [closed, (on_it(), vec![hash(1)], false)]);
+
+    let sealed_as = B256::repeat_byte(7);
+    journal.sealed(L2BlockNumber(1), sealed_as);
+    let known = Opened {
+        parent: sealed_as,
+        ..on_it()
+    };
+    assert_eq!(blocks(&journal).0, [(known, vec![hash(1)], false)]);
+
+    journal.closed(L2BlockNumber(2));
+    journal.opened(Opened {
+        number: L2BlockNumber(3),
+        ..on_it()
+    });
+    execute(&journal, 4);
+    journal.abandoned();
+    let (none, owed) = blocks(&journal);
+    assert!(none.is_empty());
+    assert_eq!(owed, [hash(1), hash(4)], "in the order they were executed");
 }
 
 #[test]
@@ -132,7 +190,7 @@ fn what_a_reorg_takes_back_goes_before_what_was_open() {
     );
 
     let (_, recovered) = open(&disk);
-    assert!(recovered.open.is_none());
+    assert!(recovered.blocks.is_empty());
     assert_eq!(hashes(&recovered.owed), [hash(1), hash(2), hash(3)]);
     assert_eq!(hashes(&recovered.waiting), [hash(4)]);
 }
@@ -373,8 +431,8 @@ impl Dice {
 #[derive(Default)]
 struct Promises {
     taken: BTreeMap<u64, u64>,
-    /// Durable length of the open block's list.
-    executed: Vec<u64>,
+    /// By block, in order.
+    executed: BTreeMap<u64, Vec<u64>>,
 }
 
 #[test]
@@ -386,7 +444,7 @@ fn f30_after_any_power_cut_what_was_answered_is_there_and_in_order() {
         disk.cut_power_after(3 + dice.below(200) as u64);
         let (told, answers) = mpsc::channel();
         let mut model = Promises::default();
-        let mut block = 0;
+        let (mut block, mut sealing) = (0, None);
         let mut all_executed: Vec<u64> = Vec::new();
         for salt in 1..4_000 {
             let taken = told.clone();
@@ -397,8 +455,14 @@ fn f30_after_any_power_cut_what_was_answered_is_there_and_in_order() {
             };
             journal.admit(hash(salt), SENDER, &raw(salt), 0, Some(Box::new(waiter)));
             if block == 0 || dice.below(12) == 0 {
-                if block > 0 {
+                if let Some(below) = sealing.take() {
+                    journal.sealed(L2BlockNumber(below), B256::ZERO);
+                }
+                if block > 0 && dice.below(2) == 0 {
                     journal.sealed(L2BlockNumber(block), B256::ZERO);
+                } else if block > 0 {
+                    journal.closed(L2BlockNumber(block));
+                    sealing = Some(block);
                 }
                 block += 1;
                 journal.opened(opened(block));
@@ -419,39 +483,39 @@ fn f30_after_any_power_cut_what_was_answered_is_there_and_in_order() {
         }
         assert!(settle(&journal).is_err(), "seed {seed}: the power went");
         drop(told);
-        let mut last_block = 0;
         for (at, salt) in answers.try_iter() {
             if at == 0 {
                 model.taken.insert(salt, salt);
             } else {
-                if at != last_block {
-                    model.executed.clear();
-                    last_block = at;
-                }
-                model.executed.push(salt);
+                model.executed.entry(at).or_default().push(salt);
             }
         }
         disk.power_up(|limit| dice.below(limit));
         let (_, recovered) = open(&disk);
-        let open_block = recovered.open.as_ref();
-        if let Some(open) = open_block.filter(|open| open.opened.number.0 == last_block) {
-            let found = hashes(&open.executed);
-            let promised: Vec<_> = model.executed.iter().map(|salt| hash(*salt)).collect();
-            assert!(
-                found.starts_with(&promised),
-                "seed {seed}: the open block lost a transaction or its order"
-            );
-        } else {
-            assert!(
-                open_block.is_none_or(|open| open.opened.number.0 > last_block),
-                "seed {seed}"
-            );
+        let blocks = &recovered.blocks;
+        let numbers: Vec<_> = blocks.iter().map(|block| block.opened.number.0).collect();
+        assert!(
+            numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]) && numbers.len() <= 2,
+            "seed {seed}: {numbers:?}"
+        );
+        for (number, executed) in &model.executed {
+            let promised: Vec<_> = executed.iter().map(|salt| hash(*salt)).collect();
+            match blocks.iter().find(|block| block.opened.number.0 == *number) {
+                Some(block) => assert!(
+                    hashes(&block.executed).starts_with(&promised),
+                    "seed {seed}: block {number} lost a transaction or its order"
+                ),
+                None => assert!(
+                    numbers.iter().all(|other| other > number),
+                    "seed {seed}: block {number} is neither sealed nor there"
+                ),
+            }
         }
         let sealed_or_known = |salt: &u64| {
             let hash = hash(*salt);
             let lists = [&recovered.owed, &recovered.waiting];
-            let in_open = open_block.is_some_and(|open| open.executed.iter().any(|it| it.hash == hash));
-            in_open
+            let executed = blocks.iter().flat_map(|block| &block.executed);
+            executed.clone().any(|it| it.hash == hash)
                 || lists.iter().any(|list| list.iter().any(|it| it.hash == hash))
                 || all_executed.contains(salt)
         };

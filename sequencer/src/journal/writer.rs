@@ -62,7 +62,7 @@ impl Writer {
         };
         if writer.segments.is_empty() {
             let mut first = Vec::new();
-            segment::put_record(&mut first, &Record::State(writer.ledger.state()));
+            segment::put_record(&mut first, &Record::State(Box::new(writer.ledger.state())));
             writer.begin_segment(found.next_number, &first)?;
         }
         Ok(writer)
@@ -148,7 +148,7 @@ impl Writer {
         let next = self.segment() + 1;
         gathered.segment = next;
         let mut first = Vec::new();
-        segment::put_record(&mut first, &Record::State(gathered.ledger.state()));
+        segment::put_record(&mut first, &Record::State(Box::new(gathered.ledger.state())));
         let many = usize::try_from(self.settings.segments_max).unwrap_or(usize::MAX);
         for (index, oldest) in self.segments.iter().enumerate() {
             if gathered.ledger.needs_segment(*oldest) {

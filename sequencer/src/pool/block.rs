@@ -3,6 +3,7 @@
 use super::{Pool, PooledTransaction, Settled};
 use crate::{
     builder::{BlockTransactions, PoolTransaction, TransactionSource},
+    engine::PendingState,
     journal::Journal,
     store::{StoreError, StoredBlock},
 };
@@ -15,6 +16,7 @@ use alloy::{
     },
 };
 use op_alloy_consensus::OpTxEnvelope;
+use revm::DatabaseRef;
 use std::{sync::Arc, time::Instant};
 use tokio::sync::watch;
 use tributary_protocol::{
@@ -29,6 +31,15 @@ impl TransactionSource for Pool {
     fn open(&self, parent: &L2BlockRef, base_fee: u64) -> Box<dyn BlockTransactions> {
         if let Err(error) = self.settle(parent) {
             // Transactions the chain has already are refused by the builder one by one; nothing is lost.
+            tracing::error!(target: "sequencer", %error, "the pool could not follow the chain");
+        }
+        self.shared.queue.lock().begin_block(base_fee);
+        self.tell_gone();
+        Box::new(OpenQueue { pool: self.clone() })
+    }
+
+    fn open_ahead(&self, base_fee: u64) -> Box<dyn BlockTransactions> {
+        if let Err(error) = self.settle_ahead() {
             tracing::error!(target: "sequencer", %error, "the pool could not follow the chain");
         }
         self.shared.queue.lock().begin_block(base_fee);
@@ -90,6 +101,8 @@ impl Drop for OpenQueue {
 struct Changes {
     included: HashSet<B256>,
     senders: HashSet<Address>,
+    /// Accounts whose nonce went up although they sent nothing.
+    authorities: HashSet<Address>,
 }
 
 impl Pool {
@@ -104,6 +117,7 @@ impl Pool {
             Some(changes) => changes,
             None => self.everything(&queue)?,
         };
+        changes.senders.extend(&changes.authorities);
         changes
             .senders
             .extend(queue.executed().iter().map(PooledTransaction::sender));
@@ -137,6 +151,38 @@ impl Pool {
             self.report_lost(hash, &"its sender's nonce has been used");
         }
         settled.head = *parent;
+        metrics::gauge!("pool_pending_transactions").set(pending as f64);
+        metrics::gauge!("pool_queued_transactions").set(queued as f64);
+        Ok(())
+    }
+
+    /// Lets go of what has been committed, while a block is being sealed: what that holds stays executed. If the chain has moved other
+    /// than by what we executed, that is left for [`Self::settle`], since the block being sealed will not be.
+    fn settle_ahead(&self) -> Result<(), StoreError> {
+        let mut settled = self.shared.settled.lock();
+        let chain = &self.shared.chain;
+        let head = chain.heads().unsafe_head;
+        let (Some(changes), Some(sealing)) = (self.changes(&settled.head, &head)?, chain.pending()) else {
+            return Ok(());
+        };
+        let state = PendingState::latest(sealing);
+        let mut nonces = HashMap::default();
+        for authority in changes.authorities {
+            let account = state.basic_ref(authority)?;
+            nonces.insert(authority, account.map_or(0, |account| account.nonce));
+        }
+        let mut queue = self.shared.queue.lock();
+        queue.forget_included(&changes.included, &nonces);
+        if let Some(cutoff) = Instant::now().checked_sub(self.limits().lifetime) {
+            queue.drop_stuck(cutoff);
+        }
+        let (pending, queued) = queue.status();
+        drop(queue);
+        self.shared
+            .owed
+            .lock()
+            .retain(|hash| !changes.included.contains(hash));
+        settled.head = head;
         metrics::gauge!("pool_pending_transactions").set(pending as f64);
         metrics::gauge!("pool_queued_transactions").set(queued as f64);
         Ok(())
@@ -192,7 +238,7 @@ impl Pool {
             changes.senders.extend(block.senders.iter().copied());
             for transaction in &block.block.body.transactions {
                 changes.included.insert(transaction.tx_hash());
-                changes.senders.extend(authorities(transaction));
+                changes.authorities.extend(authorities(transaction));
             }
         }
         Ok(Some(changes))

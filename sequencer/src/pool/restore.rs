@@ -8,14 +8,15 @@ use crate::{
 use alloy::{
     consensus::transaction::Recovered as WithSender,
     eips::eip2718::{Decodable2718, Encodable2718, WithEncoded},
-    primitives::map::HashMap,
+    primitives::{B256, map::HashMap},
 };
 use op_alloy_consensus::OpTxEnvelope;
-use std::{sync::Arc, time::Instant};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
+use tributary_protocol::block::L2BlockRef;
 
 impl Pool {
     /// Keeps promises from now on: nothing that is taken or executed is told to anyone before `journal` has it on disk, and what
-    /// `recovered` has of before comes back. Returns the block to open again, if there is one.
+    /// `recovered` has of before comes back. Returns the blocks to open again, lowest first.
     ///
     /// # Errors
     /// When the chain cannot be read.
@@ -23,7 +24,7 @@ impl Pool {
         &self,
         journal: Journal,
         recovered: Recovered,
-    ) -> Result<Option<RecoveredBlock>, StoreError> {
+    ) -> Result<Vec<RecoveredBlock>, StoreError> {
         let chain = self.shared.chain.clone();
         journal.after_sync(move || chain.announce_pending());
         let told = journal.clone();
@@ -40,12 +41,12 @@ impl Pool {
     }
 
     /// Takes what `recovered` has, settles the journal with the chain, and keeps what it takes from now on in the journal. Returns the
-    /// block to open again, if the head is still the one it was opened on: its transactions are first in line here, in their order.
+    /// blocks to open again, if the head is still the one they were opened on: their transactions are first in line here, in their order.
     ///
     /// # Errors
     /// When the chain cannot be read.
-    fn restore(&self, journal: Journal, recovered: Recovered) -> Result<Option<RecoveredBlock>, StoreError> {
-        let (open, mut owed) = self.reopened(&journal, recovered.open)?;
+    fn restore(&self, journal: Journal, recovered: Recovered) -> Result<Vec<RecoveredBlock>, StoreError> {
+        let (open, mut owed) = self.reopened(&journal, recovered.blocks)?;
         owed.extend(recovered.owed);
         let first = open.iter().flat_map(|open| open.executed.iter().cloned());
         let owed: Vec<_> = first.chain(owed).collect();
@@ -55,7 +56,7 @@ impl Pool {
         );
         tracing::info!(
             target: "sequencer",
-            executed = open.as_ref().map_or(0, |open| open.executed.len()),
+            executed = open.iter().map(|open| open.executed.len()).sum::<usize>(),
             owed = owed.len(),
             waiting = waiting.len(),
             "read the journal back"
@@ -98,40 +99,57 @@ impl Pool {
         Ok(open)
     }
 
-    /// What to do about the block that was open: open it again, or nothing because it is in the store, or give its transactions back.
+    /// What to do about the blocks that were not committed: open them again, or nothing because they are in the store, or give their
+    /// transactions back.
     fn reopened(
         &self,
         journal: &Journal,
-        open: Option<RecoveredBlock>,
-    ) -> Result<(Option<RecoveredBlock>, Vec<RecoveredTransaction>), StoreError> {
-        let Some(open) = open else {
-            return Ok((None, Vec::new()));
-        };
+        blocks: Vec<RecoveredBlock>,
+    ) -> Result<(Vec<RecoveredBlock>, Vec<RecoveredTransaction>), StoreError> {
         let chain = &self.shared.chain;
-        if chain.heads().unsafe_head.hash == open.opened.parent {
-            return Ok((Some(open), Vec::new()));
+        let head = chain.heads().unsafe_head;
+        let mut blocks: VecDeque<_> = blocks.into();
+        let mut below = None;
+        while let Some(block) = blocks.front() {
+            let Some(committed) = self.committed(block, below)? else {
+                break;
+            };
+            journal.sealed(committed.number, committed.hash);
+            below = Some(committed.hash);
+            blocks.pop_front();
         }
-        let number = open.opened.number;
-        let committed = chain.block_by_number(number)?;
-        let holds_all = committed.as_ref().is_some_and(|block| {
-            let forced = open.opened.attributes.transactions.len();
-            let users = block.block.body.transactions.iter().skip(forced);
+        let is_next = |first: &RecoveredBlock| {
+            let parent = below.filter(|_| first.opened.parent.is_zero());
+            parent.unwrap_or(first.opened.parent) == head.hash
+        };
+        if blocks.front().is_none_or(is_next) {
+            return Ok((blocks.into(), Vec::new()));
+        }
+        journal.abandoned();
+        let owed = blocks.into_iter().flat_map(|block| block.executed);
+        Ok((Vec::new(), owed.collect()))
+    }
+
+    /// Where a block is in the store, if it is there with all it had executed. `below` is what the one before it turned out to be.
+    fn committed(
+        &self,
+        block: &RecoveredBlock,
+        below: Option<B256>,
+    ) -> Result<Option<L2BlockRef>, StoreError> {
+        let opened = &block.opened;
+        let parent = below.filter(|_| opened.parent.is_zero());
+        let parent = parent.unwrap_or(opened.parent);
+        let found = self.shared.chain.block_by_number(opened.number)?;
+        let found = found.filter(|found| {
+            let forced = opened.attributes.transactions.len();
+            let users = found.block.body.transactions.iter().skip(forced);
             let users = users.map(OpTxEnvelope::tx_hash);
-            block.reference.parent_hash == open.opened.parent
+            found.reference.parent_hash == parent
                 && users
-                    .take(open.executed.len())
-                    .eq(open.executed.iter().map(|executed| executed.hash))
+                    .take(block.executed.len())
+                    .eq(block.executed.iter().map(|executed| executed.hash))
         });
-        match committed.filter(|_| holds_all) {
-            Some(block) => {
-                journal.sealed(number, block.hash);
-                Ok((None, Vec::new()))
-            }
-            None => {
-                journal.abandoned();
-                Ok((None, open.executed))
-            }
-        }
+        Ok(found.map(|found| found.reference))
     }
 
     /// Those the chain does not hold; the journal learns of the others.

@@ -122,7 +122,8 @@ impl Producer {
     }
 
     fn look(&mut self) -> Result<(), StoreError> {
-        let pending = self.chain.pending();
+        // What follows a block that is being sealed is told once that has a hash.
+        let pending = self.chain.pending_blocks().first().cloned();
         let reader = self.chain.reader();
         if self.told.is_empty() {
             self.take_for_told(&reader)?;

@@ -6,7 +6,6 @@ use crate::{
     store::{StateView, StoreError, StoredBlock},
 };
 use alloy::{
-    consensus::Sealed,
     eips::{BlockId, BlockNumberOrTag},
     primitives::{Address, B256, U256},
 };
@@ -16,7 +15,7 @@ use revm::{bytecode::Bytecode, database_interface::DatabaseRef, state::AccountIn
 use std::sync::Arc;
 use tributary_protocol::{
     block::{L2BlockNumber, L2BlockRef},
-    execute::{evm_env, next_evm_env},
+    execute::evm_env,
 };
 
 /// A block that a request named.
@@ -97,9 +96,7 @@ impl Rpc {
                 Ok((state, evm_env(config, &block.block.header)))
             }
             Named::Pending(pending) => {
-                let parent = self.committed(pending.parent())?;
-                let header = Sealed::new_unchecked(parent.block.header.clone(), parent.hash);
-                let env = next_evm_env(config, &header, pending.attributes()).map_err(RpcError::internal)?;
+                let env = evm_env(config, pending.header());
                 Ok((ReadState::Pending(PendingState::of(pending)), env))
             }
         }

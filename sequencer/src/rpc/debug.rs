@@ -40,11 +40,7 @@ pub(super) fn raw_transaction(rpc: &Rpc, mut args: Args) -> Result<Bytes, RpcErr
     if let Some(waiting) = rpc.pool().and_then(|pool| pool.get(hash)) {
         return Ok(waiting.inner.encoded_bytes().clone());
     }
-    if let Some(transaction) = rpc
-        .chain()
-        .pending()
-        .and_then(|pending| pending.transaction(hash))
-    {
+    if let Some((_, transaction)) = rpc.chain().pending_blocks().transaction(hash) {
         return Ok(transaction.transaction.encoded_2718().into());
     }
     let located = transactions::located(rpc, hash)?;

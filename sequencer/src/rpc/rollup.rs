@@ -65,12 +65,8 @@ pub(super) fn order_proof(rpc: &Rpc, mut args: Args) -> Result<Option<OrderProof
 
 /// The users' transactions on both sides of one, in the block being built or in its block.
 fn neighbours(rpc: &Rpc, hash: B256) -> Result<[Option<B256>; 2], RpcError> {
-    let hashes: Vec<Option<B256>> = match rpc
-        .chain()
-        .pending()
-        .filter(|pending| pending.transaction(hash).is_some())
-    {
-        Some(pending) => {
+    let hashes: Vec<Option<B256>> = match rpc.chain().pending_blocks().transaction(hash) {
+        Some((pending, _)) => {
             let transactions = pending.transactions_from(0);
             let users = transactions
                 .iter()

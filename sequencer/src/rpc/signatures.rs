@@ -118,9 +118,7 @@ fn signer(rpc: &Rpc) -> Option<Address> {
 
 /// Block and index of a transaction, and whether L1 has not decided on the block yet.
 fn place(rpc: &Rpc, hash: B256) -> Result<Option<(L2BlockNumber, usize, bool)>, RpcError> {
-    if let Some(pending) = rpc.chain().pending()
-        && let Some(transaction) = pending.transaction(hash)
-    {
+    if let Some((pending, transaction)) = rpc.chain().pending_blocks().transaction(hash) {
         return Ok(Some((pending.number(), transaction.index, true)));
     }
     let safe = rpc.chain().heads().safe_head.number;

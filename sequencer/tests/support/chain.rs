@@ -225,6 +225,10 @@ impl TransactionSource for TransactionList {
         })
     }
 
+    fn open_ahead(&self, base_fee: u64) -> Box<dyn BlockTransactions> {
+        self.open(&L2BlockRef::default(), base_fee)
+    }
+
     fn arrivals(&self) -> watch::Receiver<u64> {
         self.arrivals.subscribe()
     }

@@ -64,17 +64,32 @@ impl Machine {
 
     /// The store as a new process opens it. A process that died writes no more, and neither may the engine of an earlier life.
     pub(crate) fn store(&self) -> Arc<dyn Store> {
+        self.open(Arc::new(self.store.clone()))
+    }
+
+    /// As [`Self::store`], through a store of the caller's.
+    pub(crate) fn open(&self, store: Arc<dyn Store>) -> Arc<dyn Store> {
         let mut opened = self.opened.lock();
         while opened.as_ref().is_some_and(|store| store.strong_count() > 0) {
             std::thread::yield_now();
         }
-        let store: Arc<dyn Store> = Arc::new(self.store.clone());
         *opened = Some(Arc::downgrade(&store));
         store
     }
 
     pub(crate) async fn boot(&self) -> Life {
-        let mut world = World::on(self.store());
+        let (world, pool, journal, builder) = self.boot_on(self.store()).await;
+        Life {
+            world,
+            pool,
+            journal,
+            builder,
+        }
+    }
+
+    /// The parts of a life on a store that was opened.
+    pub(crate) async fn boot_on(&self, store: Arc<dyn Store>) -> (World, Pool, Journal, Builder) {
+        let mut world = World::on(store);
         world.l1 = self.l1.clone();
         world.view = L1View::new(world.config.clone(), self.l1.clone());
         world.poll_l1().await;
@@ -104,12 +119,7 @@ impl Machine {
             world.stop.clone(),
         )
         .with_journal(journal.clone(), interrupted);
-        Life {
-            world,
-            pool,
-            journal,
-            builder,
-        }
+        (world, pool, journal, builder)
     }
 }
 

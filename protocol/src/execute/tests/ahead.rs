@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use alloy_consensus::{Header, Sealed, transaction::Recovered};
 use alloy_eips::eip2935::HISTORY_STORAGE_ADDRESS;
 use alloy_primitives::{Address, B256, Bytes, U256};
+use core::cell::Cell;
 use op_alloy_consensus::OpTxEnvelope;
 use revm::{DatabaseRef, bytecode::Bytecode, state::AccountInfo};
 
@@ -17,6 +18,15 @@ use revm::{DatabaseRef, bytecode::Bytecode, state::AccountInfo};
 struct Promised<'a> {
     state: &'a MemoryState,
     parent: Sealed<Header>,
+    /// Times the hash was asked for.
+    asked: &'a Cell<u32>,
+}
+
+impl Promised<'_> {
+    fn hash(&self) -> B256 {
+        self.asked.set(self.asked.get() + 1);
+        self.parent.hash()
+    }
 }
 
 impl DatabaseRef for Promised<'_> {
@@ -32,14 +42,14 @@ impl DatabaseRef for Promised<'_> {
 
     fn storage_ref(&self, address: Address, slot: U256) -> Result<U256, Self::Error> {
         if address == HISTORY_STORAGE_ADDRESS && slot == parent_hash_slot(self.parent.number) {
-            return Ok(U256::from_be_bytes(self.parent.hash().0));
+            return Ok(U256::from_be_bytes(self.hash().0));
         }
         self.state.storage_ref(address, slot)
     }
 
     fn block_hash_ref(&self, number: u64) -> Result<B256, Self::Error> {
         if number == self.parent.number {
-            return Ok(self.parent.hash());
+            return Ok(self.hash());
         }
         self.state.block_hash_ref(number)
     }
@@ -47,9 +57,11 @@ impl DatabaseRef for Promised<'_> {
 
 fn closed_ahead(chain: &Chain, txs: &[Recovered<OpTxEnvelope>]) -> (ClosedBlock, Vec<Bytes>) {
     let attributes = chain.attributes(&[]);
+    let asked = Cell::new(0);
     let promised = Promised {
         state: &chain.state,
         parent: chain.tip.clone(),
+        asked: &asked,
     };
     // All that is known of a parent before its roots.
     let known = Header {
@@ -63,9 +75,12 @@ fn closed_ahead(chain: &Chain, txs: &[Recovered<OpTxEnvelope>]) -> (ClosedBlock,
     for forced in forced_transactions(&attributes) {
         builder.execute_encoded(forced.unwrap()).unwrap();
     }
-    let outputs = txs
-        .iter()
-        .map(|tx| builder.execute(tx.clone()).unwrap().output);
+    assert_eq!(
+        asked.get(),
+        0,
+        "opening a block does not ask for its parent's hash"
+    );
+    let outputs = txs.iter().map(|tx| builder.execute(tx.clone()).unwrap().output);
     let outputs = outputs.collect();
     (builder.stop().unwrap().0, outputs)
 }
@@ -111,7 +126,10 @@ fn a_block_is_settled_on_its_own_parent_alone() {
     chain.extend(&[], &[]);
     let (ahead, _) = closed_ahead(&chain, &[]);
     let error = ahead.settle(&grandparent, &chain.state).unwrap_err();
-    assert!(matches!(error, ExecuteError::OtherParent { number: 2, .. }), "{error}");
+    assert!(
+        matches!(error, ExecuteError::OtherParent { number: 2, .. }),
+        "{error}"
+    );
 
     let (on_tip, _) = chain.open(&chain.attributes(&[])).stop().unwrap();
     let other = Sealed::new_unchecked(chain.tip.inner().clone(), B256::repeat_byte(1));

@@ -46,7 +46,7 @@ pub(super) struct Queue {
     exits: BTreeMap<Exit, Address>,
     /// Handed out last: being executed, or executed without our knowing yet.
     taken: Option<(Address, u64)>,
-    /// In the open block, in execution order.
+    /// In the open block, and before it in the one that is being sealed, in execution order.
     executed: Vec<PooledTransaction>,
     transactions: usize,
     bytes: usize,
@@ -107,7 +107,7 @@ impl Queue {
         self.accounts.get(&sender).map(|account| account.end)
     }
 
-    /// What is in the open block, in execution order.
+    /// What is in the blocks that are not committed yet, in execution order.
     pub(super) fn executed(&self) -> &[PooledTransaction] {
         &self.executed
     }
@@ -306,6 +306,31 @@ impl Queue {
             .collect();
         self.readmit(owed, nonces);
         for sender in nonces.keys() {
+            self.refresh(*sender);
+            self.forget_if_empty(*sender);
+        }
+    }
+
+    /// Lets go of executed transactions that are in the chain. The others stay executed: they are in blocks that are not committed yet.
+    /// `nonces` are those of accounts whose nonce went up although they sent nothing.
+    pub(super) fn forget_included(&mut self, included: &HashSet<B256>, nonces: &HashMap<Address, u64>) {
+        self.finish_taken();
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        let executed = core::mem::take(&mut self.executed);
+        let (gone, kept): (Vec<_>, Vec<_>) = executed
+            .into_iter()
+            .partition(|transaction| included.contains(&transaction.hash));
+        self.executed = kept;
+        for transaction in gone {
+            let sender = transaction.sender();
+            self.hashes.remove(&transaction.hash);
+            if let Some(account) = self.accounts.get_mut(&sender) {
+                account.executed -= 1;
+            }
+            self.forget_if_empty(sender);
+        }
+        for (sender, nonce) in nonces {
+            self.set_nonce(*sender, *nonce);
             self.refresh(*sender);
             self.forget_if_empty(*sender);
         }

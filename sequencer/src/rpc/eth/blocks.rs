@@ -30,7 +30,11 @@ fn block(rpc: &Rpc, id: BlockId, full: bool) -> Result<Value, RpcError> {
             let block = rpc.committed(&reference)?;
             to_value(&convert::block(&block, full))
         }
-        Some(Named::Pending(pending)) => pending_block(&pending, full),
+        Some(Named::Pending(pending)) => {
+            // The one right after the latest, so that whoever walks from block to block finds no gap.
+            let blocks = rpc.chain().pending_blocks();
+            pending_block(blocks.first().unwrap_or(&pending), full)
+        }
         None => Ok(Value::Null),
     }
 }

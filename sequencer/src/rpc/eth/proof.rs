@@ -23,8 +23,8 @@ pub(in crate::rpc) fn proof(rpc: &Rpc, mut args: Args) -> Result<EIP1186AccountP
     }
     let reference = match rpc.find(id.unwrap_or_default())? {
         Some(Named::Committed(reference)) => reference,
-        // A block has no root before it is sealed; its parent's is the latest there is.
-        Some(Named::Pending(pending)) => *pending.parent(),
+        // A block has no root before it is sealed; the latest there is belongs to the head.
+        Some(Named::Pending(_)) => rpc.chain().heads().unsafe_head,
         None => return Err(RpcError::server("header not found")),
     };
     let state = rpc.chain().state_at(reference.number)?;

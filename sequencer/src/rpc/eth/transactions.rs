@@ -31,9 +31,7 @@ pub(in crate::rpc) fn known(rpc: &Rpc, hash: B256) -> Result<Option<Transaction>
             OpTransactionInfo::new(info, Default::default()),
         )));
     }
-    if let Some(pending) = rpc.chain().pending()
-        && let Some(transaction) = pending.transaction(hash)
-    {
+    if let Some((pending, transaction)) = rpc.chain().pending_blocks().transaction(hash) {
         return Ok(Some(convert::pending_transaction(
             &transaction,
             pending.base_fee(),
@@ -123,16 +121,14 @@ pub(in crate::rpc) fn earliest_receipt(
     hash: B256,
 ) -> Result<Option<OpTransactionReceipt>, RpcError> {
     // In the order a transaction travels: a block is committed before it stops being pending.
-    if let Some(pending) = rpc.chain().pending()
-        && let Some(transaction) = pending.transaction(hash)
-    {
+    if let Some((pending, transaction)) = rpc.chain().pending_blocks().transaction(hash) {
         let header = Header {
             number: pending.number().0,
             timestamp: pending.attributes().timestamp,
             ..Header::default()
         };
         let spec = evm_env(rpc.chain().config(), &header).cfg_env.spec;
-        return Ok(Some(convert::pending_receipt(&pending, &transaction, spec)));
+        return Ok(Some(convert::pending_receipt(pending, &transaction, spec)));
     }
     receipt_of(rpc, hash)
 }

@@ -40,10 +40,10 @@ pub(super) fn simulate(rpc: &Rpc, mut args: Args) -> Result<Vec<SimulatedBlock<R
         return Err(too_many_blocks(blocks_max));
     }
     let id = id.unwrap_or_default();
-    // What is pending has no header to build on; the block below it has.
+    // What is pending has no header to build on; the head has.
     let reference = match rpc.find(id)? {
         Some(Named::Committed(reference)) => reference,
-        Some(Named::Pending(pending)) => *pending.parent(),
+        Some(Named::Pending(_)) => rpc.chain().heads().unsafe_head,
         None => return Err(RpcError::server("header not found")),
     };
     let state = match rpc.state(Some(id))? {

@@ -66,13 +66,14 @@ fn seeds() -> Seeds {
     let state = State {
         next_sequence: 8,
         owed: vec![1, 2],
+        closed: Some((opened.clone(), vec![4])),
         open: Some((opened.clone(), vec![3])),
     };
     let records = [
-        Record::State(State {
+        Record::State(Box::new(State {
             next_sequence: 1,
             ..State::default()
-        }),
+        })),
         Record::Admitted(admission.clone()),
         Record::Opened(opened),
         Record::Executed {
@@ -88,7 +89,8 @@ fn seeds() -> Seeds {
         Record::Abandoned(L2BlockNumber(4)),
         Record::Reverted(L2BlockNumber(2)),
         Record::Returned(admission),
-        Record::State(state),
+        Record::Closed(L2BlockNumber(5)),
+        Record::State(Box::new(state)),
     ];
     for (index, record) in records.iter().enumerate() {
         let mut body = Vec::new();
