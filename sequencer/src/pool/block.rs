@@ -1,6 +1,6 @@
 //! The builder's side of the pool: transactions for one block, and agreeing with the chain before each.
 
-use super::{Pool, PooledTransaction, Settled};
+use super::{Pool, PooledTransaction, Settled, transaction::authorities};
 use crate::{
     builder::{BlockTransactions, PoolTransaction, TransactionSource},
     engine::PendingState,
@@ -15,7 +15,6 @@ use alloy::{
         map::{HashMap, HashSet},
     },
 };
-use op_alloy_consensus::OpTxEnvelope;
 use revm::DatabaseRef;
 use std::{sync::Arc, time::Instant};
 use tokio::sync::watch;
@@ -238,7 +237,7 @@ impl Pool {
             changes.senders.extend(block.senders.iter().copied());
             for transaction in &block.block.body.transactions {
                 changes.included.insert(transaction.tx_hash());
-                changes.authorities.extend(authorities(transaction));
+                changes.authorities.extend(authorities(transaction).iter());
             }
         }
         Ok(Some(changes))
@@ -255,15 +254,6 @@ impl Pool {
         }
         Ok(changes)
     }
-}
-
-/// Accounts whose nonce an EIP-7702 transaction raised besides its sender's.
-fn authorities(transaction: &OpTxEnvelope) -> Vec<Address> {
-    use alloy::consensus::Transaction;
-    let list = transaction.authorization_list().unwrap_or_default();
-    list.iter()
-        .filter_map(|authorization| authorization.recover_authority().ok())
-        .collect()
 }
 
 /// What users sent of a block.
@@ -285,6 +275,7 @@ fn transactions_of<'a>(
                 sequence: journal
                     .and_then(|journal| journal.sequence_of(transaction.tx_hash()))
                     .unwrap_or_default(),
+                authorities: authorities(transaction),
             }
         })
 }

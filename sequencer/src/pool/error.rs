@@ -183,6 +183,15 @@ pub enum PoolError {
         /// Of those.
         bytes: usize,
     },
+    /// Its sender is delegated (EIP-7702) or about to be, and has one waiting.
+    #[error("in-flight transaction limit reached for delegated accounts")]
+    DelegatedInFlight,
+    /// Its sender is delegated or about to be, and this is not its next one.
+    #[error("gapped-nonce tx from delegated accounts")]
+    DelegatedGap,
+    /// It delegates an account that has more than one waiting.
+    #[error("authority already reserved")]
+    AuthorityReserved,
     /// Its operator has stopped the sequencer: nothing would execute it.
     #[error("the sequencer is stopped and takes no transactions: admin_startSequencer starts it")]
     SequencerStopped,

@@ -30,7 +30,8 @@ use head::{HeadError, HeadFacts};
 
 use self::{
     ingest::{AnswerWhen, Ingest},
-    queue::Queue,
+    queue::{Queue, Sender},
+    transaction::authorities,
 };
 use crate::{
     builder::DaLimits,
@@ -343,6 +344,7 @@ impl Pool {
         let pooled = PooledTransaction {
             hash,
             cost: check::cost_of(&transaction, &facts),
+            authorities: authorities(transaction.1.inner()),
             inner: Arc::new(transaction),
             arrived: Instant::now(),
             sequence: 0,
@@ -356,7 +358,13 @@ impl Pool {
             // A block was settled while the account was read: its nonce may be of before.
             if self.shared.generation.load(Ordering::Acquire) == generation {
                 let nonce = pooled.nonce();
-                match queue.insert_as(pooled, account.nonce, account.balance, &mut place) {
+                let sender = Sender {
+                    nonce: account.nonce,
+                    balance: account.balance,
+                    // Contracts were refused before.
+                    is_delegated: !account.is_empty_code_hash(),
+                };
+                match queue.insert_as(pooled, sender, &mut place) {
                     Err(PoolError::AlreadyKnown) if self.is_included(hash)? => {
                         let next = account.nonce;
                         return Err(PoolError::NonceTooLow { next, nonce });

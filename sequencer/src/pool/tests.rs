@@ -4,7 +4,10 @@
     reason = "a test that panics has failed, which is what it is for"
 )]
 
-use super::{InsufficientFunds, PoolError, PoolLimits, PooledTransaction, queue::Queue};
+use super::{
+    InsufficientFunds, PoolError, PoolLimits, PooledTransaction,
+    queue::{Queue, Sender},
+};
 use crate::builder::reserve::ATTRIBUTION_CONTRACTS;
 use alloy::{
     consensus::{SignableTransaction, TxEip1559, transaction::Recovered},
@@ -69,6 +72,7 @@ impl Spec {
             cost: U256::from(100),
             sequence: 0,
             arrived: Instant::now(),
+            authorities: Arc::default(),
         }
     }
 }
@@ -617,4 +621,56 @@ fn f55_replacement_churn_takes_a_tenth_each_time_and_no_room() {
         assert_eq!(queue.status(), transactions);
     }
     assert!(tip > 100_000, "after 50 replacements it costs {tip}");
+}
+
+/// Adds a transaction of a sender that is delegated or not, and which delegates these accounts.
+fn add_delegating(
+    queue: &mut Queue,
+    spec: Spec,
+    is_delegated: bool,
+    authorities: &[u8],
+) -> Result<(), PoolError> {
+    let transaction = PooledTransaction {
+        authorities: authorities
+            .iter()
+            .map(|byte| Address::repeat_byte(*byte))
+            .collect(),
+        ..spec.make()
+    };
+    let sender = Sender {
+        nonce: 0,
+        balance: RICH,
+        is_delegated,
+    };
+    queue.insert_as(transaction, sender, &mut |_| 0)
+}
+
+#[test]
+fn a_delegated_account_has_one_transaction_at_a_time() {
+    let mut queue = queue();
+    let gap = add_delegating(&mut queue, Spec::new(1, 1, 1), true, &[]);
+    assert!(matches!(gap, Err(PoolError::DelegatedGap)));
+    add_delegating(&mut queue, Spec::new(1, 0, 1), true, &[]).unwrap();
+    let second = add_delegating(&mut queue, Spec::new(1, 1, 1), true, &[]);
+    assert!(matches!(second, Err(PoolError::DelegatedInFlight)));
+    // Replacing it is allowed.
+    add_delegating(&mut queue, Spec::new(1, 0, 1_000), true, &[]).unwrap();
+    assert_eq!(queue.next().unwrap().nonce(), 0);
+    assert!(queue.next().is_none());
+    // Executed: the next may come.
+    add_delegating(&mut queue, Spec::new(1, 1, 1), true, &[]).unwrap();
+}
+
+#[test]
+fn an_account_about_to_be_delegated_counts_as_delegated_until_that_is_gone() {
+    let mut queue = queue();
+    add_delegating(&mut queue, Spec::new(2, 0, 1), false, &[1]).unwrap();
+    add_delegating(&mut queue, Spec::new(1, 0, 1), false, &[]).unwrap();
+    let second = add_delegating(&mut queue, Spec::new(1, 1, 1), false, &[]);
+    assert!(matches!(second, Err(PoolError::DelegatedInFlight)));
+    // Replaced by one that delegates another.
+    add_delegating(&mut queue, Spec::new(2, 0, 1_000), false, &[3]).unwrap();
+    add_delegating(&mut queue, Spec::new(1, 1, 1), false, &[]).unwrap();
+    let several = add_delegating(&mut queue, Spec::new(4, 0, 1), false, &[1]);
+    assert!(matches!(several, Err(PoolError::AuthorityReserved)));
 }

@@ -21,6 +21,16 @@ pub struct PooledTransaction {
     pub arrived: Instant,
     /// Its place in line, from the journal; 0 without one.
     pub sequence: u64,
+    /// Accounts that it delegates (EIP-7702): those whose signature makes sense.
+    pub authorities: Arc<[Address]>,
+}
+
+/// Accounts that an EIP-7702 transaction delegates, and whose nonce it raises besides its sender's.
+pub(super) fn authorities(transaction: &OpTxEnvelope) -> Arc<[Address]> {
+    let list = transaction.authorization_list().unwrap_or_default();
+    list.iter()
+        .filter_map(|authorization| authorization.recover_authority().ok())
+        .collect()
 }
 
 impl PooledTransaction {

@@ -7,7 +7,7 @@ use crate::{
     chain::{World, transfer},
     history::finalize,
     server::Server,
-    signing::{raw, signed},
+    signing::{delegating, raw, signed},
 };
 use core::time::Duration;
 use serde_json::json;
@@ -25,6 +25,7 @@ pub(crate) async fn answers() -> BTreeMap<&'static str, Said> {
         connections().await,
         ranges().await,
         pools().await,
+        delegations().await,
         states().await,
     ]
     .concat()
@@ -228,6 +229,32 @@ async fn pools() -> Vec<(&'static str, Said)> {
         (
             "a transaction to a stopped sequencer",
             stopped.post_text(&send(raw(&transfer(1, 0)))).await,
+        ),
+    ]
+}
+
+async fn delegations() -> Vec<(&'static str, Said)> {
+    let second = |nonce| send(signed(move |tx| tx.nonce = nonce));
+    let one_waits = Server::sequencer().await;
+    one_waits.send(&delegating()).await;
+    one_waits.send(&raw(&transfer(1, 0))).await;
+    let none_waits = Server::sequencer().await;
+    none_waits.send(&delegating()).await;
+    let several_wait = Server::sequencer().await;
+    several_wait.send(&raw(&transfer(1, 0))).await;
+    several_wait.send(&raw(&transfer(1, 1))).await;
+    vec![
+        (
+            "a second transaction of a delegated account",
+            one_waits.post_text(&second(1)).await,
+        ),
+        (
+            "a transaction of a delegated account behind a gap",
+            none_waits.post_text(&second(1)).await,
+        ),
+        (
+            "a delegation of an account with several waiting",
+            several_wait.post_text(&send(delegating())).await,
         ),
     ]
 }

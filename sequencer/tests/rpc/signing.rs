@@ -2,8 +2,8 @@
 
 use crate::{PAYEE, chain::key};
 use alloy::{
-    consensus::{SignableTransaction, TxEip1559, TxLegacy},
-    eips::eip2718::Encodable2718,
+    consensus::{SignableTransaction, TxEip1559, TxEip7702, TxLegacy},
+    eips::{eip2718::Encodable2718, eip7702::Authorization},
     primitives::{Bytes, Signature, TxKind, U256, hex},
     signers::SignerSync,
 };
@@ -57,4 +57,26 @@ pub(crate) fn unprotected() -> String {
     };
     let signature = key(1).sign_hash_sync(&transaction.signature_hash()).unwrap();
     Bytes::from(OpTxEnvelope::Legacy(transaction.into_signed(signature)).encoded_2718()).to_string()
+}
+
+/// Account 2 delegates account 1, whose nonce is 0, to a contract.
+pub(crate) fn delegating() -> String {
+    let authorization = Authorization {
+        chain_id: U256::from(901),
+        address: PAYEE,
+        nonce: 0,
+    };
+    let signature = key(1).sign_hash_sync(&authorization.signature_hash()).unwrap();
+    let transaction = TxEip7702 {
+        chain_id: 901,
+        gas_limit: 100_000,
+        max_fee_per_gas: 1_000_000_000,
+        max_priority_fee_per_gas: 1,
+        to: PAYEE,
+        authorization_list: vec![authorization.into_signed(signature)],
+        ..TxEip7702::default()
+    };
+    let signature = key(2).sign_hash_sync(&transaction.signature_hash()).unwrap();
+    let envelope = OpTxEnvelope::Eip7702(transaction.into_signed(signature));
+    Bytes::from(envelope.encoded_2718()).to_string()
 }

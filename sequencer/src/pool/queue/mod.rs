@@ -18,8 +18,12 @@
 
 mod account;
 mod admission;
+mod delegation;
 
-use self::account::{Account, Class, Entry, Exit, Rank};
+use self::{
+    account::{Account, Class, Entry, Exit, Rank},
+    delegation::Delegations,
+};
 use super::{PoolError, PoolLimits, PooledTransaction};
 use crate::builder::reserve::ATTRIBUTION_CONTRACTS;
 use alloy::{
@@ -34,6 +38,15 @@ use core::{
     sync::atomic::{AtomicU64, Ordering},
 };
 use std::{collections::BTreeMap, sync::Arc};
+
+/// What the latest state we know says of a sender.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sender {
+    pub(super) nonce: u64,
+    pub(super) balance: U256,
+    /// It runs the code of another account (EIP-7702).
+    pub(super) is_delegated: bool,
+}
 
 /// Everything that waits.
 #[derive(Debug, Default)]
@@ -57,6 +70,7 @@ pub(super) struct Queue {
     contended: bool,
     favour: bool,
     deferred: Vec<Address>,
+    delegations: Delegations,
     generation: Arc<AtomicU64>,
     /// Sequences of what was taken and will not execute, for the journal.
     gone: Vec<u64>,
@@ -140,16 +154,20 @@ impl Queue {
         nonce: u64,
         balance: U256,
     ) -> Result<(), PoolError> {
-        self.insert_as(transaction, nonce, balance, &mut |_| 0)
+        let sender = Sender {
+            nonce,
+            balance,
+            is_delegated: false,
+        };
+        self.insert_as(transaction, sender, &mut |_| 0)
     }
 
-    /// Adds a transaction whose sender has `nonce` and `balance` in the latest state we know. `place` gives it its place in line once it
+    /// Adds a transaction of this sender. `place` gives it its place in line once it
     /// is sure to be taken; 0 is the end of the line.
     pub(super) fn insert_as(
         &mut self,
         mut transaction: PooledTransaction,
-        nonce: u64,
-        balance: U256,
+        of: Sender,
         place: &mut dyn FnMut(&PooledTransaction) -> u64,
     ) -> Result<(), PoolError> {
         if self.hashes.contains_key(&transaction.hash) {
@@ -157,12 +175,12 @@ impl Queue {
         }
         let sender = transaction.sender();
         let fresh = Account {
-            next: nonce,
-            end: nonce,
+            next: of.nonce,
+            end: of.nonce,
             ..Account::default()
         };
         let account = self.accounts.get(&sender).unwrap_or(&fresh);
-        let going = self.check(account, &transaction, balance)?;
+        let going = self.check(account, &transaction, &of)?;
         for (sender, nonce) in going {
             metrics::counter!("pool_transactions_displaced_total").increment(1);
             self.remove(sender, nonce);
@@ -183,7 +201,7 @@ impl Queue {
             acknowledged: false,
             order,
         };
-        self.put(sender, entry, nonce);
+        self.put(sender, entry, of.nonce);
         self.refresh(sender);
         Ok(())
     }
@@ -421,6 +439,7 @@ impl Queue {
             entry.transaction.hash,
         );
         let nonce = entry.transaction.nonce();
+        self.delegations.add(&entry.transaction);
         self.queued -= account.queued();
         account.bytes += size;
         account.cost = account.cost.saturating_add(cost);
@@ -465,6 +484,7 @@ impl Queue {
         self.bytes -= size;
         self.transactions -= 1;
         self.hashes.remove(&entry.transaction.hash);
+        self.delegations.remove(&entry.transaction);
         entry
     }
 
