@@ -76,7 +76,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let started = Instant::now();
     let taken = runtime.block_on(async {
-        let submissions = raw.iter().map(|transaction| pool.submit(transaction.clone()));
+        let submissions = raw
+            .iter()
+            .map(|transaction| pool.submit_one_of_many(transaction.clone()));
         let answers = stream::iter(submissions).buffered(CONCURRENT);
         answers
             .filter(|answer| core::future::ready(answer.is_ok()))

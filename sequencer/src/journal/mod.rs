@@ -44,6 +44,9 @@ use std::{sync::Arc, thread};
 use tokio::sync::{oneshot, watch};
 use tributary_protocol::block::L2BlockNumber;
 
+/// Bytes of transactions nobody waits for that gather before they are written all the same, far below what may wait for the disk.
+const UNASKED_BYTES_MAX: usize = 1 << 20;
+
 /// How much the journal holds, and how long a record may wait for company.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -188,8 +191,9 @@ impl Journal {
         Ok((Self { shared }, recovered))
     }
 
-    /// Remembers that a transaction was taken, `hash` being that of its bytes; its place in line. Called under the lock of the queue it goes into, so that both have the
-    /// same order. `waiter` is told once it is durable; without one it goes with the next sync.
+    /// Remembers that a transaction was taken, `hash` being that of its bytes; its place in line. Called under the lock of the queue it
+    /// goes into, so that both have the same order. `waiter` is told once it is durable; without one it goes with the next sync, which its
+    /// execution asks for, and nobody is woken for it alone.
     pub(crate) fn admit(
         &self,
         hash: B256,
@@ -208,11 +212,14 @@ impl Journal {
         };
         gathered.put_admission(admission, hash);
         gathered.transactions += 1;
+        let wakes = waiter.is_some() || gathered.bytes.len() >= UNASKED_BYTES_MAX;
         if let Some(waiter) = waiter {
             gathered.tell(waiter);
         }
         drop(gathered);
-        self.shared.urgent.notify_one();
+        if wakes {
+            self.shared.urgent.notify_one();
+        }
         sequence
     }
 

@@ -1,14 +1,19 @@
-//! Decoding and sender recovery of what users send, on threads of their own and ahead of everything else.
+//! Decoding and sender recovery of what users send, ahead of everything else.
 //!
 //! ```text
-//!  rpc task --submit--> [ bytes bounded ] --> recovery threads (one per core) --> Pool::admit --> answer
+//!  one request ------submit--> [ bytes bounded ] --> recovered on the spot -----------\
+//!  one of many --submit_one_of_many--> [ bytes bounded ] --> recovery threads (one per core) --> turns --> Pool::admit --> answer
 //! ```
 //! Recovering a sender costs about ten times what a transfer costs to execute, so it happens here, once: pool, journal, block and store
-//! keep the sender. A request waits while too many bytes are in line, which is how a flood is slowed at its source. Transactions are
-//! admitted in the order in which they got in line, whichever is recovered first: a thread that is held up must not leave what follows it
-//! behind a nonce gap.
+//! keep the sender. What comes alone is recovered by whoever brings it: a thread of its own would cost two switches and win nothing. What
+//! comes with others is spread over all cores. A request waits while too many bytes are in line, which is how a flood is slowed at its
+//! source. Transactions are admitted in the order in which they got in line, whichever is recovered first: a thread that is held up must
+//! not leave what follows it behind a nonce gap.
 
-use super::{Pool, PoolError, check};
+use super::{
+    Pool, PoolError, check,
+    turns::{Place, Turns},
+};
 use alloy::{
     consensus::transaction::Recovered as WithSender,
     eips::eip2718::WithEncoded,
@@ -17,15 +22,14 @@ use alloy::{
 use op_alloy_consensus::OpTxEnvelope;
 use parking_lot::Mutex;
 use std::{
-    collections::BTreeMap,
     panic::{self, AssertUnwindSafe},
     sync::{
-        Arc,
+        Arc, OnceLock,
         mpsc::{Receiver, Sender, channel},
     },
     thread,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
 /// Encoded bytes that may be in line: 64 of the largest transactions, or a second's worth of transfers at the machine's limit.
 const BYTES_IN_LINE_MAX: usize = 32 << 20;
@@ -50,105 +54,123 @@ struct Job {
     raw: Bytes,
     when: AnswerWhen,
     answer: Answer,
-    /// Counts up without gaps, from 0.
-    place: u64,
     /// Given back when the job is done.
     _room: OwnedSemaphorePermit,
 }
 
-/// The line in front of the recovery threads. They end with the last handle.
-#[derive(Debug)]
+/// The line in front of the pool.
 pub(super) struct Ingest {
-    jobs: Mutex<(Sender<Job>, u64)>,
+    turns: Turns<Outcome>,
     room: Arc<Semaphore>,
+    /// To the recovery threads, which end with the last handle. Started by the first who needs them.
+    threads: OnceLock<Sender<(Place<Outcome>, Job)>>,
+}
+
+impl core::fmt::Debug for Ingest {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Ingest").finish_non_exhaustive()
+    }
 }
 
 impl Ingest {
-    /// Starts as many threads as there are cores.
-    pub(super) fn start() -> Self {
-        let (jobs, line) = channel();
-        let line = Arc::new(Mutex::new(line));
-        let turns = Arc::new(Mutex::new(Turns::default()));
-        let threads = thread::available_parallelism().map_or(1, core::num::NonZero::get);
-        for index in 0..threads {
-            let (line, turns) = (line.clone(), turns.clone());
-            let started = thread::Builder::new()
-                .name(format!("recover-{index}"))
-                .spawn(move || work(&line, &turns));
-            if let Err(error) = started {
-                // With fewer threads, or none, `submit` still answers: slower, or with an error.
-                tracing::error!(target: "sequencer", %error, "no thread to recover senders on");
-            }
-        }
+    pub(super) fn new() -> Self {
         Self {
-            jobs: Mutex::new((jobs, 0)),
+            turns: Turns::new(finish),
             room: Arc::new(Semaphore::new(BYTES_IN_LINE_MAX)),
+            threads: OnceLock::new(),
         }
     }
 
-    /// Puts a transaction in line, once there is room, and waits for what becomes of it.
+    /// Puts a transaction in line, once there is room, recovers its sender here, and waits for what becomes of it.
     pub(super) async fn submit(&self, pool: Pool, raw: Bytes, when: AnswerWhen) -> Result<B256, PoolError> {
+        let (job, result) = self.job(pool, raw, when).await?;
+        work(self.turns.enter(), job);
+        result.await.map_err(|_| PoolError::Stopped)?
+    }
+
+    /// As [`Self::submit`], with the sender recovered on one of the threads made for it.
+    pub(super) async fn submit_one_of_many(
+        &self,
+        pool: Pool,
+        raw: Bytes,
+        when: AnswerWhen,
+    ) -> Result<B256, PoolError> {
+        let (job, result) = self.job(pool, raw, when).await?;
+        let threads = self.threads.get_or_init(start_threads);
+        threads
+            .send((self.turns.enter(), job))
+            .map_err(|_| PoolError::Stopped)?;
+        result.await.map_err(|_| PoolError::Stopped)?
+    }
+
+    async fn job(
+        &self,
+        pool: Pool,
+        raw: Bytes,
+        when: AnswerWhen,
+    ) -> Result<(Job, oneshot::Receiver<Result<B256, PoolError>>), PoolError> {
         let bytes = raw.len().clamp(BYTES_COUNTED_MIN, BYTES_IN_LINE_MAX);
         let permits = u32::try_from(bytes).expect("the clamp's upper end fits");
-        let room = self.room.clone().acquire_many_owned(permits).await;
+        let room = self.room.clone();
+        // Usually there is room. To wait for it would now and then yield to the runtime, and let what comes next overtake.
+        let room = match room.clone().try_acquire_many_owned(permits) {
+            Err(TryAcquireError::NoPermits) => room.acquire_many_owned(permits).await.ok(),
+            tried => tried.ok(),
+        };
         let (answer, result) = oneshot::channel();
-        let room = room.map_err(|_| PoolError::Stopped)?;
-        {
-            let mut line = self.jobs.lock();
-            let (jobs, next) = &mut *line;
-            let job = Job {
-                pool,
-                raw,
-                when,
-                answer,
-                place: *next,
-                _room: room,
-            };
-            *next += 1;
-            jobs.send(job).map_err(|_| PoolError::Stopped)?;
+        let job = Job {
+            pool,
+            raw,
+            when,
+            answer,
+            _room: room.ok_or(PoolError::Stopped)?,
+        };
+        Ok((job, result))
+    }
+}
+
+/// Starts as many threads as there are cores.
+fn start_threads() -> Sender<(Place<Outcome>, Job)> {
+    let (jobs, line) = channel();
+    let line = Arc::new(Mutex::new(line));
+    let threads = thread::available_parallelism().map_or(1, core::num::NonZero::get);
+    for index in 0..threads {
+        let line = line.clone();
+        let started = thread::Builder::new()
+            .name(format!("recover-{index}"))
+            .spawn(move || work_through(&line));
+        if let Err(error) = started {
+            // With fewer threads, or none, `submit_one_of_many` still answers: slower, or with an error.
+            tracing::error!(target: "sequencer", %error, "no thread to recover senders on");
         }
-        result.await.map_err(|_| PoolError::Stopped)?
+    }
+    jobs
+}
+
+/// One thread: takes jobs until nobody can send any more.
+fn work_through(line: &Mutex<Receiver<(Place<Outcome>, Job)>>) {
+    loop {
+        // The lock is held while waiting: the other threads wait for it instead of for the line, which is the same.
+        let next = line.lock().recv();
+        let Ok((place, job)) = next else { return };
+        work(place, job);
     }
 }
 
 type Recovered = Result<WithEncoded<WithSender<OpTxEnvelope>>, PoolError>;
+type Outcome = (Job, Recovered);
 
-/// What has been recovered before its turn. Bounded by the line.
-#[derive(Default)]
-struct Turns {
-    next: u64,
-    early: BTreeMap<u64, (Job, Recovered)>,
+/// Recovers the sender, and admits the transaction if everyone before it has been.
+fn work(place: Place<Outcome>, job: Job) {
+    // Decoding does not panic, and if it did this request alone must pay.
+    let recovered = panic::catch_unwind(AssertUnwindSafe(|| {
+        check::recover_raw(&job.raw, job.pool.chain_id(), job.pool.limits())
+    }));
+    let recovered = recovered.unwrap_or_else(|_| Err(PoolError::Malformed("it cannot be decoded".into())));
+    place.complete((job, recovered));
 }
 
-/// One thread: takes jobs until nobody can send any more.
-fn work(line: &Mutex<Receiver<Job>>, turns: &Mutex<Turns>) {
-    loop {
-        // The lock is held while waiting: the other threads wait for it instead of for the line, which is the same.
-        let next = line.lock().recv();
-        let Ok(job) = next else { return };
-        // A panic would leave everyone behind it waiting for its turn; decoding does not panic, and if it did this one alone must pay.
-        let recovered = panic::catch_unwind(AssertUnwindSafe(|| {
-            check::recover_raw(&job.raw, job.pool.chain_id(), job.pool.limits())
-        }));
-        let recovered =
-            recovered.unwrap_or_else(|_| Err(PoolError::Malformed("it cannot be decoded".into())));
-        let mut turns = turns.lock();
-        turns.early.insert(job.place, (job, recovered));
-        while let Some((job, recovered)) = turns.take_next() {
-            finish(job, recovered);
-        }
-    }
-}
-
-impl Turns {
-    fn take_next(&mut self) -> Option<(Job, Recovered)> {
-        let due = self.early.remove(&self.next)?;
-        self.next += 1;
-        Some(due)
-    }
-}
-
-fn finish(job: Job, recovered: Recovered) {
+fn finish((job, recovered): Outcome) {
     match recovered {
         Ok(transaction) => job.pool.admit(transaction, job.answer, job.when),
         Err(error) => {

@@ -17,6 +17,7 @@ mod limits;
 mod queue;
 mod restore;
 mod transaction;
+mod turns;
 
 #[cfg(test)]
 mod tests;
@@ -99,8 +100,7 @@ struct Shared {
     da_limits: OnceLock<DaLimits>,
     /// Whether anybody builds blocks.
     sequencing: OnceLock<Sequencing>,
-    /// Started by the first transaction.
-    ingest: OnceLock<Ingest>,
+    ingest: Ingest,
     /// Acknowledged transactions of abandoned blocks that no block holds again yet.
     owed: Mutex<HashSet<B256>>,
 }
@@ -149,7 +149,7 @@ impl Pool {
                 journal: OnceLock::new(),
                 da_limits: OnceLock::new(),
                 sequencing: OnceLock::new(),
-                ingest: OnceLock::new(),
+                ingest: Ingest::new(),
                 owed: Mutex::default(),
                 limits,
                 chain,
@@ -171,13 +171,24 @@ impl Pool {
         self.add(check::recover_raw(raw, self.chain_id(), &self.shared.limits)?)
     }
 
-    /// As [`Self::add_raw`], with the work on threads made for it; waits while too much is in line there.
+    /// As [`Self::add_raw`], in the order of the calls, and answered once it is durable; waits while too much is in line.
     ///
     /// # Errors
     /// As [`Self::add_raw`].
     pub async fn submit(&self, raw: Bytes) -> Result<B256, PoolError> {
-        let ingest = self.shared.ingest.get_or_init(Ingest::start);
+        let ingest = &self.shared.ingest;
         ingest.submit(self.clone(), raw, AnswerWhen::Durable).await
+    }
+
+    /// As [`Self::submit`], for a caller who brings many at once: the work is done on threads made for it, on all cores.
+    ///
+    /// # Errors
+    /// As [`Self::add_raw`].
+    pub async fn submit_one_of_many(&self, raw: Bytes) -> Result<B256, PoolError> {
+        let ingest = &self.shared.ingest;
+        ingest
+            .submit_one_of_many(self.clone(), raw, AnswerWhen::Durable)
+            .await
     }
 
     /// As [`Self::submit`], for a caller who goes on to wait for the transaction's execution: it answers before the transaction is durable,
@@ -186,7 +197,7 @@ impl Pool {
     /// # Errors
     /// As [`Self::add_raw`].
     pub async fn submit_to_execute(&self, raw: Bytes) -> Result<B256, PoolError> {
-        let ingest = self.shared.ingest.get_or_init(Ingest::start);
+        let ingest = &self.shared.ingest;
         ingest.submit(self.clone(), raw, AnswerWhen::Taken).await
     }
 

@@ -144,9 +144,14 @@ fn in_order<'a>(
 ) -> impl Stream<Item = Option<Box<RawValue>>> + 'a {
     let runs = requests.chunk_by(|one, next| sends(one) && sends(next));
     stream::iter(runs).flat_map(move |run| {
-        let handled = run
-            .iter()
-            .map(move |request| async move { handle_one(rpc, caller, request.get()).await.0 });
+        let caller = Caller {
+            sends_many: run.len() > 1,
+            ..caller.clone()
+        };
+        let handled = run.iter().map(move |request| {
+            let caller = caller.clone();
+            async move { handle_one(rpc, &caller, request.get()).await.0 }
+        });
         stream::iter(handled).buffered(SENT_TOGETHER_MAX)
     })
 }
