@@ -88,16 +88,20 @@ pub(super) async fn handle(rpc: &Rpc, caller: &Caller, body: &[u8]) -> Reply {
     if is_batch {
         return Reply::new(handle_batch(rpc, caller, body).await);
     }
-    match serde_json::from_slice::<&RawValue>(body) {
-        Ok(request) => {
-            let (answer, is_over_limit) = handle_one(rpc, caller, request.get()).await;
-            Reply {
-                is_over_limit,
-                ..Reply::new(answer)
-            }
-        }
-        Err(error) => Reply::new(Some(refuse(PARSE_ERROR, format!("parse error: {error}")))),
+    let request = core::str::from_utf8(body).ok();
+    let request = request.and_then(|body| serde_json::from_str::<Request<'_>>(body).ok());
+    if let Some(request) = request {
+        let (answer, is_over_limit) = carry_out(rpc, caller, request).await;
+        return Reply {
+            is_over_limit,
+            ..Reply::new(answer)
+        };
     }
+    // Looked at again, to say what is wrong with it.
+    Reply::new(Some(match serde_json::from_slice::<&RawValue>(body) {
+        Ok(_) => invalid(),
+        Err(error) => refuse(PARSE_ERROR, format!("parse error: {error}")),
+    }))
 }
 
 async fn handle_batch(rpc: &Rpc, caller: &Caller, body: &[u8]) -> Option<Box<RawValue>> {
@@ -118,6 +122,10 @@ async fn handle_batch(rpc: &Rpc, caller: &Caller, body: &[u8]) -> Option<Box<Raw
             ),
         ));
     }
+    let requests: Vec<_> = requests
+        .into_iter()
+        .map(|request| (request, sends(request)))
+        .collect();
     let mut answers = Vec::new();
     let mut bytes = 0;
     let mut handled = pin!(in_order(rpc, caller, &requests));
@@ -137,20 +145,21 @@ async fn handle_batch(rpc: &Rpc, caller: &Caller, body: &[u8]) -> Option<Box<Raw
 
 /// Carries out requests one after the other. Those that send a transaction do not wait for the one before to be answered, only for it to
 /// be in line: a wallet that sends nonces 1, 2, 3 in one batch means them in that order, and one sync of the journal covers them all.
+/// Which those are is said beside each request.
 fn in_order<'a>(
     rpc: &'a Rpc,
     caller: &'a Caller,
-    requests: &'a [&'a RawValue],
+    requests: &'a [(&'a RawValue, bool)],
 ) -> impl Stream<Item = Option<Box<RawValue>>> + 'a {
-    let runs = requests.chunk_by(|one, next| sends(one) && sends(next));
+    let runs = requests.chunk_by(|(_, one), (_, next)| *one && *next);
     stream::iter(runs).flat_map(move |run| {
         let caller = Caller {
             sends_many: run.len() > 1,
             ..caller.clone()
         };
-        let handled = run.iter().map(move |request| {
+        let handled = run.iter().map(move |(request, _)| {
             let caller = caller.clone();
-            async move { handle_one(rpc, &caller, request.get()).await.0 }
+            async move { handle_one(rpc, &caller, request.get()).await }
         });
         stream::iter(handled).buffered(SENT_TOGETHER_MAX)
     })
@@ -162,15 +171,18 @@ fn sends(request: &RawValue) -> bool {
         .is_ok_and(|request| request.method.as_deref() == Some("eth_sendRawTransaction"))
 }
 
+async fn handle_one(rpc: &Rpc, caller: &Caller, request: &str) -> Option<Box<RawValue>> {
+    match serde_json::from_str::<Request<'_>>(request) {
+        Ok(request) => carry_out(rpc, caller, request).await.0,
+        Err(_) => Some(invalid()),
+    }
+}
+
 /// The answer, and whether it says to come again later.
-async fn handle_one(rpc: &Rpc, caller: &Caller, request: &str) -> (Option<Box<RawValue>>, bool) {
-    let invalid = || (Some(refuse(INVALID_REQUEST, "invalid request")), false);
-    let Ok(request) = serde_json::from_str::<Request<'_>>(request) else {
-        return invalid();
-    };
+async fn carry_out(rpc: &Rpc, caller: &Caller, request: Request<'_>) -> (Option<Box<RawValue>>, bool) {
     let has_bad_id = request.id.is_some_and(|id| id.get().starts_with(['{', '[']));
     let (Some("2.0"), Some(method), false) = (request.jsonrpc.as_deref(), &request.method, has_bad_id) else {
-        return invalid();
+        return (Some(invalid()), false);
     };
     let answer = dispatch::call(rpc, caller, method, request.params).await;
     let is_for_later = matches!(&answer, Err(error) if error.is_for_later);
@@ -181,6 +193,10 @@ async fn handle_one(rpc: &Rpc, caller: &Caller, request: &str) -> (Option<Box<Ra
         false => Response::new(Some(id), answer).encode(),
     });
     (answer, is_for_later)
+}
+
+fn invalid() -> Box<RawValue> {
+    refuse(INVALID_REQUEST, "invalid request")
 }
 
 fn too_large(id: Option<&RawValue>, flag: &str, max: usize) -> Box<RawValue> {
