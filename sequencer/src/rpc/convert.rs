@@ -98,7 +98,16 @@ struct Before {
 
 /// The receipt of the transaction at `index`.
 pub(super) fn receipt(block: &StoredBlock, index: usize, spec: OpSpecId) -> Option<OpTransactionReceipt> {
-    let before = block.receipts.get(..index)?.iter().fold(Before::default(), after);
+    let earlier = block.receipts.get(..index)?;
+    let has_logs = !block.receipts.get(index)?.logs().is_empty();
+    let before = Before {
+        gas: earlier.last().map_or(0, OpReceiptEnvelope::cumulative_gas_used),
+        // Thousands of receipts are counted only for who has a log to number.
+        logs: match has_logs {
+            true => earlier.iter().map(|receipt| receipt.logs().len() as u64).sum(),
+            false => 0,
+        },
+    };
     one_receipt(block, index, before, l1_cost_info(&block.block), spec)
 }
 
@@ -200,9 +209,10 @@ fn receipt_of(
     // A deposit's `nonce` is the one its sender had, which only its receipt knows.
     let nonce = envelope.deposit_nonce().unwrap_or_else(|| transaction.nonce());
     let costs = costs.filter(|_| !transaction.is_deposit());
+    let encoded = transaction.encoded_2718();
     let blob_gas_used = costs.as_ref().and_then(|costs| {
         let scalar = costs.da_footprint_gas_scalar?;
-        let size = op_revm::estimate_tx_compressed_size(&transaction.encoded_2718()) / 1_000_000;
+        let size = op_revm::estimate_tx_compressed_size(&encoded) / 1_000_000;
         Some(size * u64::from(scalar))
     });
     let inner = TransactionReceipt {
@@ -224,7 +234,7 @@ fn receipt_of(
         contract_address: transaction.is_create().then(|| from.create(nonce)),
     };
     let l1_block_info = costs
-        .map(|costs| l1_fields(costs, &transaction.encoded_2718(), spec))
+        .map(|costs| l1_fields(costs, &encoded, spec))
         .unwrap_or_default();
     OpTransactionReceipt {
         inner,
