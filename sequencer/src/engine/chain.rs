@@ -24,6 +24,8 @@ const QUEUED_REORGS_MAX: usize = 16;
 #[derive(Clone, Debug)]
 pub struct Chain {
     shared: Arc<Shared>,
+    /// Whether a block that is only on disk is an error.
+    in_memory: bool,
 }
 
 struct Shared {
@@ -133,6 +135,16 @@ impl Chain {
                 cache: Mutex::default(),
                 abandoned: broadcast::Sender::new(QUEUED_REORGS_MAX),
             }),
+            in_memory: false,
+        }
+    }
+
+    /// The same chain, for who has no time to read a whole block from disk: one that is not in memory is [`StoreError::NotInMemory`].
+    #[must_use]
+    pub(crate) fn in_memory(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            in_memory: true,
         }
     }
 
@@ -366,6 +378,9 @@ impl Chain {
             .cloned();
         if cached.is_some() {
             return Ok(cached);
+        }
+        if self.in_memory {
+            return Err(StoreError::NotInMemory(number));
         }
         let block = reader.block_by_number(number)?.map(Arc::new);
         if let Some(block) = &block {

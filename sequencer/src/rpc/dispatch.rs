@@ -39,11 +39,36 @@ async fn carry_out(rpc: &Rpc, caller: &Caller, method: &'static Method, params: 
         // What there is most of reads its parameters itself, without the copies that the others make.
         Run::Send(run) => run(rpc, caller, method.name, params).await,
         Run::Quick(run) => run(rpc, Args::parse(params)?),
+        Run::Item(run) => match on_the_spot(rpc, params, run) {
+            Some(answer) => answer,
+            None => read(rpc, Args::parse(params)?, run).await,
+        },
+        Run::Brief(run) => match briefly(rpc, params, run) {
+            Some(answer) => answer,
+            None => heavy(rpc, Args::parse(params)?, run).await,
+        },
         Run::Read(run) => read(rpc, Args::parse(params)?, run).await,
         Run::Heavy(run) => heavy(rpc, Args::parse(params)?, run).await,
         Run::Trace(run) => trace(rpc, Args::parse(params)?, run).await,
         Run::Subscription(run) => run(rpc, caller.subscriptions.as_ref(), Args::parse(params)?),
     }
+}
+
+/// Parameters longer than this are no small request.
+const BRIEF_BYTES_MAX: usize = 16 << 10;
+
+/// Tries it here: two switches of threads cost more than most look-ups. `None` if it needs a thread.
+fn on_the_spot(rpc: &Rpc, params: Option<&RawValue>, method: Read) -> Option<Answer> {
+    let answer = Args::parse(params).and_then(|args| method(&rpc.on_the_spot(), args));
+    let needs_thread = matches!(&answer, Err(error) if error.needs_thread);
+    (!needs_thread).then_some(answer)
+}
+
+/// As [`on_the_spot`], for what counts among the heavy ones: not while those take all the cores they may.
+fn briefly(rpc: &Rpc, params: Option<&RawValue>, method: Read) -> Option<Answer> {
+    let is_short = params.is_none_or(|params| params.get().len() <= BRIEF_BYTES_MAX);
+    let _permit = rpc.shared.heavy.try_enter().filter(|_| is_short)?;
+    on_the_spot(rpc, params, method)
 }
 
 /// May read a whole block from disk: on a thread that may block.

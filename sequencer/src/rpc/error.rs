@@ -41,6 +41,9 @@ pub(super) struct RpcError {
     /// The same request may be carried out later: over HTTP that is status 429.
     #[serde(skip)]
     pub(super) is_for_later: bool,
+    /// The request takes longer than was given to it on the spot, and is to be carried out on a thread of its own. Nobody outside sees this.
+    #[serde(skip)]
+    pub(super) needs_thread: bool,
 }
 
 impl RpcError {
@@ -50,6 +53,7 @@ impl RpcError {
             message: message.into(),
             data: None,
             is_for_later: false,
+            needs_thread: false,
         }
     }
 
@@ -66,6 +70,14 @@ impl RpcError {
         Self {
             is_for_later: true,
             ..Self::new(LIMIT_EXCEEDED, format!("limit exceeded: {flag} is {what}"))
+        }
+    }
+
+    /// What was given on the spot is used up.
+    pub(super) fn needs_thread() -> Self {
+        Self {
+            needs_thread: true,
+            ..Self::new(INTERNAL, "takes too long to be carried out on the spot")
         }
     }
 
@@ -121,6 +133,7 @@ impl From<StoreError> for RpcError {
                 PRUNED,
                 format!("pruned history unavailable: {error} (history-blocks)"),
             ),
+            StoreError::NotInMemory(_) => Self::needs_thread(),
             error => Self::internal(error),
         }
     }

@@ -79,7 +79,10 @@ impl Simulation {
         let (state, env) = rpc.state_and_env(id)?;
         let mut simulation = Self::lenient(env, State::builder().with_database_ref(state).build());
         let settings = rpc.settings();
-        simulation.bounds = Some(Bounds::new(settings.call_timeout, settings.call_memory_bytes_max));
+        simulation.bounds = Some(match rpc.on_the_spot {
+            true => Bounds::brief(settings.call_timeout, settings.call_memory_bytes_max),
+            false => Bounds::new(settings.call_timeout, settings.call_memory_bytes_max),
+        });
         simulation.apply(state_overrides, block_overrides)?;
         Ok(simulation)
     }

@@ -37,9 +37,14 @@ impl Heavy {
         }
     }
 
+    /// A place, if there is one now.
+    pub(super) fn try_enter(&self) -> Option<OwnedSemaphorePermit> {
+        self.running.clone().try_acquire_owned().ok()
+    }
+
     /// Waits for a place, unless too many do.
     pub(super) async fn enter(&self) -> Result<OwnedSemaphorePermit, RpcError> {
-        if let Ok(permit) = self.running.clone().try_acquire_owned() {
+        if let Some(permit) = self.try_enter() {
             return Ok(permit);
         }
         let waiting = Waiting(&self.waiting);

@@ -33,6 +33,10 @@ type Subscription = fn(&Rpc, Option<&Subscriptions>, Args) -> Answer;
 pub(super) enum Run {
     /// On the spot: it takes microseconds.
     Quick(Read),
+    /// On the spot if its block is in memory, as the last ones are; else as [`Self::Read`].
+    Item(Read),
+    /// On the spot if it is small, as most are; else as [`Self::Heavy`].
+    Brief(Read),
     /// On a thread that may block: it may read a block from disk.
     Read(Read),
     /// As [`Self::Read`], and only as many at a time as there are cores: it may take one for a while.
@@ -59,6 +63,8 @@ macro_rules! methods {
         &[$(Method { name: $name, cost: $cost, run: methods!(@$run $function) },)*]
     };
     (@quick $function:path) => { Run::Quick(|rpc, args| encode(&$function(rpc, args)?)) };
+    (@item $function:path) => { Run::Item(|rpc, args| encode(&$function(rpc, args)?)) };
+    (@brief $function:path) => { Run::Brief(|rpc, args| encode(&$function(rpc, args)?)) };
     (@read $function:path) => { Run::Read(|rpc, args| encode(&$function(rpc, args)?)) };
     (@heavy $function:path) => { Run::Heavy(|rpc, args| encode(&$function(rpc, args)?)) };
     (@trace $function:path) => { Run::Trace(|rpc, args| encode(&$function(rpc, args)?)) };
@@ -91,7 +97,7 @@ static METHODS: &[Method] = methods! {
     quick 1 "eth_capabilities" => node::capabilities,
 
     heavy 30 "eth_fillTransaction" => fill::fill,
-    heavy 10 "eth_call" => call::call,
+    brief 10 "eth_call" => call::call,
     heavy 30 "eth_estimateGas" => estimate::estimate,
     heavy 20 "eth_createAccessList" => call::create_access_list,
     heavy 100 "eth_simulateV1" => simulate::simulate,
@@ -99,23 +105,23 @@ static METHODS: &[Method] = methods! {
     send 5 "eth_sendRawTransaction" => send::send,
     send 5 "eth_sendRawTransactionSync" => send::send_sync,
 
-    read 1 "eth_getTransactionByHash" => transactions::by_hash,
-    read 2 "eth_getTransactionByBlockHashAndIndex" => transactions::by_block_hash,
-    read 2 "eth_getTransactionByBlockNumberAndIndex" => transactions::by_block_number,
+    item 1 "eth_getTransactionByHash" => transactions::by_hash,
+    item 2 "eth_getTransactionByBlockHashAndIndex" => transactions::by_block_hash,
+    item 2 "eth_getTransactionByBlockNumberAndIndex" => transactions::by_block_number,
     heavy 10 "eth_getTransactionBySenderAndNonce" => transactions::by_sender_and_nonce,
-    read 1 "eth_getRawTransactionByHash" => debug::raw_transaction,
-    read 2 "eth_getRawTransactionByBlockHashAndIndex" => transactions::raw_by_block_hash,
-    read 2 "eth_getRawTransactionByBlockNumberAndIndex" => transactions::raw_by_block_number,
-    read 1 "eth_getTransactionReceipt" => transactions::receipt,
+    item 1 "eth_getRawTransactionByHash" => debug::raw_transaction,
+    item 2 "eth_getRawTransactionByBlockHashAndIndex" => transactions::raw_by_block_hash,
+    item 2 "eth_getRawTransactionByBlockNumberAndIndex" => transactions::raw_by_block_number,
+    item 1 "eth_getTransactionReceipt" => transactions::receipt,
     read 20 "eth_getBlockReceipts" => transactions::block_receipts,
 
     read 5 "eth_getBlockByNumber" => blocks::by_number,
     read 5 "eth_getBlockByHash" => blocks::by_hash,
-    read 2 "eth_getHeaderByNumber" => blocks::header_by_number,
-    read 2 "eth_getHeaderByHash" => blocks::header_by_hash,
-    read 2 "erigon_getHeaderByNumber" => blocks::header_by_number,
-    read 2 "eth_getBlockTransactionCountByNumber" => blocks::count_by_number,
-    read 2 "eth_getBlockTransactionCountByHash" => blocks::count_by_hash,
+    item 2 "eth_getHeaderByNumber" => blocks::header_by_number,
+    item 2 "eth_getHeaderByHash" => blocks::header_by_hash,
+    item 2 "erigon_getHeaderByNumber" => blocks::header_by_number,
+    item 2 "eth_getBlockTransactionCountByNumber" => blocks::count_by_number,
+    item 2 "eth_getBlockTransactionCountByHash" => blocks::count_by_hash,
     read 2 "eth_getUncleCountByBlockNumber" => blocks::uncle_count_by_number,
     read 2 "eth_getUncleCountByBlockHash" => blocks::uncle_count_by_hash,
     quick 1 "eth_getUncleByBlockNumberAndIndex" => blocks::uncle,
@@ -144,9 +150,9 @@ static METHODS: &[Method] = methods! {
     heavy 100 "txpool_inspect" => txpool::inspect,
 
     read 5 "debug_getRawBlock" => debug::raw_block,
-    read 2 "debug_getRawHeader" => debug::raw_header,
+    item 2 "debug_getRawHeader" => debug::raw_header,
     read 5 "debug_getRawReceipts" => debug::raw_receipts,
-    read 1 "debug_getRawTransaction" => debug::raw_transaction,
+    item 1 "debug_getRawTransaction" => debug::raw_transaction,
 
     trace 100 "debug_traceTransaction" => tracing::debug::transaction,
     trace 500 "debug_traceBlockByNumber" => tracing::debug::block_by_number,

@@ -55,10 +55,12 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone)]
 pub struct Rpc {
     shared: Arc<Shared>,
+    chain: Chain,
+    /// Whether whoever asks has only microseconds: what takes longer ends with [`RpcError::needs_thread`].
+    on_the_spot: bool,
 }
 
 struct Shared {
-    chain: Chain,
     target: TransactionTarget,
     health: Health,
     status: Arc<dyn Fn() -> NodeStatus + Send + Sync>,
@@ -95,10 +97,11 @@ impl Rpc {
         settings: RpcSettings,
     ) -> Self {
         Self {
+            chain: chain.clone(),
+            on_the_spot: false,
             shared: Arc::new(Shared {
-                preconfirmations: Preconfirmations::new(chain.clone(), None, CancellationToken::new()),
+                preconfirmations: Preconfirmations::new(chain, None, CancellationToken::new()),
                 evidence: EvidenceBook::default(),
-                chain,
                 target,
                 health,
                 status,
@@ -157,7 +160,16 @@ impl Rpc {
     }
 
     fn chain(&self) -> &Chain {
-        &self.shared.chain
+        &self.chain
+    }
+
+    /// The same node, for who has only microseconds.
+    fn on_the_spot(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            chain: self.chain.in_memory(),
+            on_the_spot: true,
+        }
     }
 
     fn settings(&self) -> &RpcSettings {

@@ -181,6 +181,9 @@ pub trait Snapshot: Send + Sync {
 /// Why the store did not answer or did not write.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    /// The block would have to be read from disk, and who asks has no time for that.
+    #[error("block {} is not in memory", .0.0)]
+    NotInMemory(L2BlockNumber),
     /// The engine underneath failed: an I/O error, a checksum, a poisoned journal.
     #[error("the store failed: {0}")]
     Backend(#[from] ::fjall::Error),

@@ -12,6 +12,7 @@ mod contracts;
 mod history;
 mod limited;
 mod logs;
+mod on_the_spot;
 mod otterscan;
 mod preconfirmations;
 mod reorg;

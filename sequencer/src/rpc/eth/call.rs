@@ -84,6 +84,7 @@ fn is_fee_rule(address: &Address) -> bool {
     FEE_RULE_ACCOUNTS.contains(address)
 }
 
-fn is_precompile(address: Address) -> bool {
+/// True for what the machine computes by itself, at a price that says little about its time.
+pub(in crate::rpc) fn is_precompile(address: Address) -> bool {
     U256::from_be_slice(address.as_slice()) < U256::from(PRECOMPILES_END) || address == P256VERIFY
 }
