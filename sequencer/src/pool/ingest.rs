@@ -1,14 +1,15 @@
 //! Decoding and sender recovery of what users send, ahead of everything else.
 //!
 //! ```text
-//!  one request ------submit--> [ bytes bounded ] --> recovered on the spot -----------\
-//!  one of many --submit_one_of_many--> [ bytes bounded ] --> recovery threads (one per core) --> turns --> Pool::admit --> answer
+//!                            /--few under way: here--------------------\
+//!  submit --> [ bytes bounded ]--many: recovery threads (one per core)--> turns --> Pool::admit --> answer
 //! ```
 //! Recovering a sender costs about ten times what a transfer costs to execute, so it happens here, once: pool, journal, block and store
-//! keep the sender. What comes alone is recovered by whoever brings it: a thread of its own would cost two switches and win nothing. What
-//! comes with others is spread over all cores. A request waits while too many bytes are in line, which is how a flood is slowed at its
-//! source. Transactions are admitted in the order in which they got in line, whichever is recovered first: a thread that is held up must
-//! not leave what follows it behind a nonce gap.
+//! keep the sender. While few wait for an answer whoever brings a transaction recovers its sender: a thread of its own would only cost two
+//! switches. While many do, all cores recover, and what comes out goes through builder and journal in groups, which saves them more
+//! switches than it costs here. A request waits while too many bytes are in line, which is how a flood is slowed at its source.
+//! Transactions are admitted in the order in which they got in line, whichever is recovered first: a thread that is held up must not leave
+//! what follows it behind a nonce gap.
 
 use super::{
     Pool, PoolError, check,
@@ -25,6 +26,7 @@ use std::{
     panic::{self, AssertUnwindSafe},
     sync::{
         Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
         mpsc::{Receiver, Sender, channel},
     },
     thread,
@@ -37,6 +39,9 @@ const BYTES_IN_LINE_MAX: usize = 32 << 20;
 /// What a transaction counts at least, so that many small ones are bounded too: 32,768 in line.
 const BYTES_COUNTED_MIN: usize = 1 << 10;
 
+/// Requests under way up to which each recovers its own sender. As few as the journal does not pace.
+const FEW: usize = 4;
+
 /// Where an answer goes.
 pub(crate) type Answer = oneshot::Sender<Result<B256, PoolError>>;
 
@@ -47,6 +52,27 @@ pub(super) enum AnswerWhen {
     Taken,
     /// Once the journal has it on disk.
     Durable,
+}
+
+/// A transaction that somebody waits for.
+#[derive(Debug)]
+pub struct UnderWay(Arc<AtomicUsize>);
+
+impl UnderWay {
+    fn begin(all: &Arc<AtomicUsize>) -> Self {
+        all.fetch_add(1, Ordering::Relaxed);
+        Self(all.clone())
+    }
+
+    fn is_one_of_few(&self) -> bool {
+        self.0.load(Ordering::Relaxed) <= FEW
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 struct Job {
@@ -62,6 +88,7 @@ struct Job {
 pub(super) struct Ingest {
     turns: Turns<Outcome>,
     room: Arc<Semaphore>,
+    under_way: Arc<AtomicUsize>,
     /// To the recovery threads, which end with the last handle. Started by the first who needs them.
     threads: OnceLock<Sender<(Place<Outcome>, Job)>>,
 }
@@ -77,30 +104,29 @@ impl Ingest {
         Self {
             turns: Turns::new(finish),
             room: Arc::new(Semaphore::new(BYTES_IN_LINE_MAX)),
+            under_way: Arc::default(),
             threads: OnceLock::new(),
         }
     }
 
-    /// Puts a transaction in line, once there is room, recovers its sender here, and waits for what becomes of it.
-    pub(super) async fn submit(&self, pool: Pool, raw: Bytes, when: AnswerWhen) -> Result<B256, PoolError> {
-        let (job, result) = self.job(pool, raw, when).await?;
-        work(self.turns.enter(), job);
-        result.await.map_err(|_| PoolError::Stopped)?
-    }
-
-    /// As [`Self::submit`], with the sender recovered on one of the threads made for it.
-    pub(super) async fn submit_one_of_many(
+    /// Puts a transaction in line, once there is room, and waits for what becomes of it.
+    pub(super) async fn submit(
         &self,
         pool: Pool,
         raw: Bytes,
         when: AnswerWhen,
-    ) -> Result<B256, PoolError> {
+    ) -> Result<(B256, UnderWay), PoolError> {
+        let under_way = UnderWay::begin(&self.under_way);
         let (job, result) = self.job(pool, raw, when).await?;
-        let threads = self.threads.get_or_init(start_threads);
-        threads
-            .send((self.turns.enter(), job))
-            .map_err(|_| PoolError::Stopped)?;
-        result.await.map_err(|_| PoolError::Stopped)?
+        let place = self.turns.enter();
+        if under_way.is_one_of_few() {
+            work(place, job);
+        } else {
+            let threads = self.threads.get_or_init(start_threads);
+            threads.send((place, job)).map_err(|_| PoolError::Stopped)?;
+        }
+        let hash = result.await.map_err(|_| PoolError::Stopped)??;
+        Ok((hash, under_way))
     }
 
     async fn job(
@@ -140,7 +166,7 @@ fn start_threads() -> Sender<(Place<Outcome>, Job)> {
             .name(format!("recover-{index}"))
             .spawn(move || work_through(&line));
         if let Err(error) = started {
-            // With fewer threads, or none, `submit_one_of_many` still answers: slower, or with an error.
+            // With fewer threads, or none, `submit` still answers: slower, or with an error.
             tracing::error!(target: "sequencer", %error, "no thread to recover senders on");
         }
     }

@@ -24,6 +24,7 @@ mod tests;
 
 pub use self::{
     error::{InsufficientFunds, PoolError},
+    ingest::UnderWay,
     limits::{INIT_CODE_BYTES_MAX, PoolLimits, TX_BYTES_MAX, WEI_PER_ETHER},
     transaction::PooledTransaction,
 };
@@ -177,28 +178,20 @@ impl Pool {
     /// As [`Self::add_raw`].
     pub async fn submit(&self, raw: Bytes) -> Result<B256, PoolError> {
         let ingest = &self.shared.ingest;
-        ingest.submit(self.clone(), raw, AnswerWhen::Durable).await
-    }
-
-    /// As [`Self::submit`], for a caller who brings many at once: the work is done on threads made for it, on all cores.
-    ///
-    /// # Errors
-    /// As [`Self::add_raw`].
-    pub async fn submit_one_of_many(&self, raw: Bytes) -> Result<B256, PoolError> {
-        let ingest = &self.shared.ingest;
-        ingest
-            .submit_one_of_many(self.clone(), raw, AnswerWhen::Durable)
-            .await
+        let submitted = ingest.submit(self.clone(), raw, AnswerWhen::Durable).await;
+        submitted.map(|(hash, _)| hash)
     }
 
     /// As [`Self::submit`], for a caller who goes on to wait for the transaction's execution: it answers before the transaction is durable,
-    /// and the sync that covers the execution covers both. Whoever waits no longer asks [`Self::durable`] first.
+    /// and the sync that covers the execution covers both. Whoever waits no longer asks [`Self::durable`] first. What it returns is held for as
+    /// long as the caller waits.
     ///
     /// # Errors
     /// As [`Self::add_raw`].
-    pub async fn submit_to_execute(&self, raw: Bytes) -> Result<B256, PoolError> {
+    pub async fn submit_to_execute(&self, raw: Bytes) -> Result<UnderWay, PoolError> {
         let ingest = &self.shared.ingest;
-        ingest.submit(self.clone(), raw, AnswerWhen::Taken).await
+        let submitted = ingest.submit(self.clone(), raw, AnswerWhen::Taken).await;
+        submitted.map(|(_, under_way)| under_way)
     }
 
     /// Resolves once everything taken so far is durable; at once without a journal.

@@ -9,8 +9,6 @@ pub(super) struct Caller {
     pub(super) meter: Option<Meter>,
     /// Of a connection on which the server can speak first.
     pub(super) subscriptions: Option<Subscriptions>,
-    /// Whether it sends other transactions with this one: their senders are recovered on all cores then.
-    pub(super) sends_many: bool,
 }
 
 impl Caller {

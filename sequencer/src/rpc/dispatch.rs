@@ -37,7 +37,7 @@ pub(super) async fn call(rpc: &Rpc, caller: &Caller, method: &str, params: Optio
 async fn carry_out(rpc: &Rpc, caller: &Caller, method: &'static Method, params: Option<&RawValue>) -> Answer {
     match method.run {
         // What there is most of reads its parameters itself, without the copies that the others make.
-        Run::Send(run) => run(rpc, caller, method.name, params).await,
+        Run::Send(run) => run(rpc, method.name, params).await,
         Run::Quick(run) => run(rpc, Args::parse(params)?),
         Run::Item(run) => match on_the_spot(rpc, params, run) {
             Some(answer) => answer,

@@ -153,14 +153,9 @@ fn in_order<'a>(
 ) -> impl Stream<Item = Option<Box<RawValue>>> + 'a {
     let runs = requests.chunk_by(|(_, one), (_, next)| *one && *next);
     stream::iter(runs).flat_map(move |run| {
-        let caller = Caller {
-            sends_many: run.len() > 1,
-            ..caller.clone()
-        };
-        let handled = run.iter().map(move |(request, _)| {
-            let caller = caller.clone();
-            async move { handle_one(rpc, &caller, request.get()).await }
-        });
+        let handled = run
+            .iter()
+            .map(move |(request, _)| handle_one(rpc, caller, request.get()));
         stream::iter(handled).buffered(SENT_TOGETHER_MAX)
     })
 }

@@ -8,7 +8,6 @@
 use super::{
     Rpc,
     args::Args,
-    caller::Caller,
     counted::Counted,
     debug,
     dispatch::{Read, encode},
@@ -23,7 +22,7 @@ use serde_json::value::RawValue;
 use std::{collections::HashMap, sync::LazyLock};
 
 /// A method that gives its transaction to the pool or to the sequencer; the latter gets the request as it came.
-type Send = for<'a> fn(&'a Rpc, &'a Caller, &'static str, Option<&'a RawValue>) -> BoxFuture<'a, Answer>;
+type Send = for<'a> fn(&'a Rpc, &'static str, Option<&'a RawValue>) -> BoxFuture<'a, Answer>;
 
 /// A method about the subscriptions of the connection it came on.
 type Subscription = fn(&Rpc, Option<&Subscriptions>, Args) -> Answer;
@@ -70,7 +69,7 @@ macro_rules! methods {
     (@trace $function:path) => { Run::Trace(|rpc, args| encode(&$function(rpc, args)?)) };
     (@subscription $function:path) => { Run::Subscription($function) };
     (@send $function:path) => {
-        Run::Send(|rpc, caller, method, params| Box::pin($function(rpc, caller, method, params)))
+        Run::Send(|rpc, method, params| Box::pin($function(rpc, method, params)))
     };
 }
 

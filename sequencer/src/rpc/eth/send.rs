@@ -5,7 +5,6 @@ use crate::{
     pool::PoolError,
     rpc::{
         Rpc, TransactionTarget,
-        caller::Caller,
         dispatch::encode,
         error::{Answer, RpcError},
     },
@@ -15,15 +14,9 @@ use core::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-pub(in crate::rpc) async fn send(
-    rpc: &Rpc,
-    caller: &Caller,
-    method: &str,
-    params: Option<&RawValue>,
-) -> Answer {
+pub(in crate::rpc) async fn send(rpc: &Rpc, method: &str, params: Option<&RawValue>) -> Answer {
     let Parameters { raw, .. } = Parameters::parse(params, 1)?;
     match &rpc.shared.target {
-        TransactionTarget::Pool(pool) if caller.sends_many => encode(&pool.submit_one_of_many(raw).await?),
         TransactionTarget::Pool(pool) => encode(&pool.submit(raw).await?),
         TransactionTarget::Sequencer(sequencer) => sequencer.call(method, params).await,
         TransactionTarget::Nowhere => Err(no_target()),
@@ -32,12 +25,7 @@ pub(in crate::rpc) async fn send(
 
 /// EIP-7966 as geth has it, only sooner: returns the receipt once the transaction has executed in the block being built and the journal
 /// has that on disk, or error 4 with the hash after the timeout.
-pub(in crate::rpc) async fn send_sync(
-    rpc: &Rpc,
-    _: &Caller,
-    method: &str,
-    params: Option<&RawValue>,
-) -> Answer {
+pub(in crate::rpc) async fn send_sync(rpc: &Rpc, method: &str, params: Option<&RawValue>) -> Answer {
     let Parameters { raw, timeout } = Parameters::parse(params, 2)?;
     let pool = match &rpc.shared.target {
         TransactionTarget::Pool(pool) => pool,
@@ -52,14 +40,16 @@ pub(in crate::rpc) async fn send_sync(
     let hash = alloy::primitives::keccak256(&raw);
     // Before it is sent, so that its execution is not missed.
     let mut awaited = rpc.chain().await_transaction(hash);
-    let may_be_there = match pool.submit_to_execute(raw).await {
-        Ok(_) => false,
-        Err(PoolError::AlreadyKnown) => true,
+    let under_way = match pool.submit_to_execute(raw).await {
+        Ok(under_way) => Some(under_way),
+        Err(PoolError::AlreadyKnown) => None,
         // Sent again because the first answer was lost: what is included has its receipt.
-        Err(_) if rpc.chain().transaction(hash)?.is_some() => true,
+        Err(_) if rpc.chain().transaction(hash)?.is_some() => None,
         Err(error) => return Err(error.into()),
     };
-    if may_be_there && let Some(receipt) = transactions::earliest_receipt(rpc, hash)? {
+    if under_way.is_none()
+        && let Some(receipt) = transactions::earliest_receipt(rpc, hash)?
+    {
         return encode(&receipt);
     }
     if tokio::time::timeout(timeout, awaited.shown()).await.is_err() {

@@ -293,7 +293,6 @@ async fn answer(rpc: &Rpc, address: IpAddr, body: Body) -> Response {
     let caller = Caller {
         meter: Some(rpc.shared.meters.of(address)),
         subscriptions: None,
-        sends_many: false,
     };
     let reply = jsonrpc::handle(rpc, &caller, &body).await;
     let status = if reply.is_over_limit {

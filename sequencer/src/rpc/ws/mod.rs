@@ -97,7 +97,6 @@ impl Connection {
         let caller = Caller {
             meter: Some(self.meter.clone()),
             subscriptions: Some(subscriptions.clone()),
-            sends_many: !self.running.is_empty(),
         };
         let mut answering: Answering = Box::pin(async move {
             let reply = jsonrpc::handle(&rpc, &caller, body.as_bytes()).await;
