@@ -6,11 +6,14 @@
 
 #[path = "support/chain.rs"]
 mod chain;
+#[path = "support/gated.rs"]
+mod gated;
 #[path = "support/story.rs"]
 mod story;
 
 use alloy::{eips::eip2718::Encodable2718, primitives::Bytes};
 use chain::{World, transfer};
+use gated::Gated;
 use std::{future::Future, path::Path, sync::Arc};
 use tributary_derivation::driver::{ApplyError, Engine as _, EngineError as DerivationError};
 use tributary_protocol::{
@@ -18,8 +21,8 @@ use tributary_protocol::{
     block::{L1BlockId, L1BlockNumber, L2BlockNumber, L2BlockRef},
 };
 use tributary_sequencer::{
-    engine::EngineError,
-    store::{FjallStore, MemoryStore, SafeDerivation, Store, StoreError},
+    engine::{EngineError, StoreSettings},
+    store::{FjallStore, MemoryStore, SafeDerivation, Store, StoreError, Table},
 };
 
 fn story(story: impl Future<Output = ()>) {
@@ -288,6 +291,63 @@ fn a_failed_write_stops_the_engine_and_shows_nothing() {
         world.engine.stopped().await;
         let halted = tributary_derivation::driver::Engine::set_finalized(&world.engine, blocks[0]).await;
         assert!(matches!(halted, Err(DerivationError::Halt(_))));
+    });
+}
+
+/// A world whose flushes come every two blocks and wait at the gate.
+fn gated_world() -> (Arc<Gated>, World) {
+    let gated = Gated::new();
+    let settings = StoreSettings {
+        flush_blocks: 2,
+        flush_writes: 1,
+        ..StoreSettings::default()
+    };
+    let world = World::with(gated.clone(), settings);
+    (gated, world)
+}
+
+#[test]
+fn an_engine_ends_after_its_flush() {
+    story(async {
+        let (gated, world) = gated_world();
+        let blocks = grow(&world, 3).await;
+        gated.wait_for_flush();
+        let l1 = L1BlockId::default();
+        world.engine.set_safe(blocks[2], l1).await.unwrap();
+        let state = world.chain().state_at(blocks[1].number).unwrap();
+        assert_eq!(state.account(chain::key(1).address()).unwrap().unwrap().nonce, 1);
+        gated.open();
+        let mut attributes = attributes_of(&world, 2);
+        attributes.transactions.pop();
+        let halted = world.engine.apply(attributes, blocks[1]).await;
+        assert!(
+            matches!(halted, Err(EngineError::ContradictsSafe { .. })),
+            "{halted:?}"
+        );
+        world.engine.stopped().await;
+        assert_eq!(Arc::strong_count(&gated), 1, "nobody writes any more");
+        let flushed = gated.snapshot().get(Table::Meta, b"flushed").unwrap().unwrap();
+        assert_eq!(flushed[..], 2_u64.to_be_bytes());
+    });
+}
+
+#[test]
+fn a_failed_flush_stops_the_engine() {
+    story(async {
+        let (gated, world) = gated_world();
+        let blocks = grow(&world, 2).await;
+        gated.wait_for_flush();
+        world.engine.set_finalized(blocks[0]).await.unwrap();
+        gated.set_broken(true);
+        // The command after it has failed, which is a moment later.
+        let stopped = loop {
+            if let Err(error) = world.engine.set_finalized(blocks[0]).await {
+                break error;
+            }
+        };
+        assert!(matches!(stopped, EngineError::Stopped), "{stopped}");
+        world.engine.stopped().await;
+        assert_eq!(world.head(), blocks[2]);
     });
 }
 

@@ -5,9 +5,14 @@
     reason = "a test that panics has failed, which is what it is for"
 )]
 
+#[path = "store/flushing.rs"]
+mod flushing;
+#[path = "support/gated.rs"]
+mod gated;
 mod support;
 
 use alloy::primitives::{B256, U256, keccak256};
+use gated::Gated;
 use proptest::prelude::*;
 use revm::database_interface::DatabaseRef;
 use std::sync::Arc;
@@ -30,7 +35,11 @@ enum Move {
     Safe(u64),
     Finalize(u64),
     Flush,
+    /// This many more portions of a flush go to disk.
+    LetThrough(u64),
     Reopen,
+    /// A flush under way is cut short.
+    Crash,
 }
 
 fn changes() -> impl Strategy<Value = Changes> {
@@ -46,7 +55,9 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         1 => (0u64..4).prop_map(Move::Safe),
         1 => (0u64..4).prop_map(Move::Finalize),
         2 => Just(Move::Flush),
+        4 => (0u64..20).prop_map(Move::LetThrough),
         1 => Just(Move::Reopen),
+        1 => Just(Move::Crash),
     ];
     prop::collection::vec(step, 1..40)
 }
@@ -60,34 +71,85 @@ struct Model {
     longest: usize,
 }
 
+impl Model {
+    fn new() -> Self {
+        Self {
+            blocks: vec![genesis().1],
+            safe: 0,
+            finalized: 0,
+            longest: 0,
+        }
+    }
+}
+
 fn open(store: &Arc<dyn Store>, history_blocks: u64) -> ChainWriter {
-    let (outcome, state) = genesis();
-    let settings = StoreSettings {
+    open_with(store, settings(history_blocks))
+}
+
+fn settings(history_blocks: u64) -> StoreSettings {
+    StoreSettings {
         history_blocks,
         // So small that entries are pushed out.
         cache_bytes: 1_000,
         ..StoreSettings::default()
-    };
+    }
+}
+
+fn open_with(store: &Arc<dyn Store>, settings: StoreSettings) -> ChainWriter {
+    let (outcome, state) = genesis();
     ChainWriter::open(store.clone(), CHAIN_ID, &outcome, state.reference, settings)
         .expect("a folder of this chain opens")
 }
 
-fn play(store: Arc<dyn Store>, moves: &[Move], history_blocks: u64) {
-    let mut writer = open(&store, history_blocks);
-    let mut model = Model {
-        blocks: vec![genesis().1],
-        safe: 0,
-        finalized: 0,
-        longest: 0,
+/// The block whose state the tables hold, as the store says, and the one it is on the way to.
+fn flushed(store: &dyn Store) -> (u64, Option<u64>) {
+    let value = store.snapshot().get(Table::Meta, b"flushed").unwrap().unwrap();
+    let number = |bytes: &[u8]| u64::from_be_bytes(bytes.try_into().unwrap());
+    (
+        number(&value[..8]),
+        (value.len() > 8).then(|| number(&value[8..])),
+    )
+}
+
+/// Settings with flushes as they may be: every few blocks, cut into portions of any size, with few or many nodes left in memory.
+fn flushing() -> impl Strategy<Value = StoreSettings> {
+    let parts = (0u64..6, 1usize..5, 1usize..30, any::<bool>(), any::<bool>());
+    parts.prop_map(
+        |(history_blocks, flush_blocks, flush_writes, is_trimmed, flush_in_background)| StoreSettings {
+            flush_blocks,
+            flush_writes,
+            flush_in_background,
+            trie_nodes_max: if is_trimmed { 5 } else { 1_000 },
+            ..settings(history_blocks)
+        },
+    )
+}
+
+fn play(store: Arc<dyn Store>, gate: Option<&Gated>, moves: &[Move], settings: StoreSettings) {
+    let mut writer = open_with(&store, settings);
+    let mut model = Model::new();
+    // Blocks that are in memory, if no flush has ended since this was certain.
+    let mut unflushed_max = 0;
+    // Whoever waits for a flush waits for the gate.
+    let free = |waits: bool| match gate {
+        Some(gate) if waits => gate.open(),
+        Some(gate) => gate.close(),
+        None => {}
     };
     for (salt, step) in (1..).zip(moves) {
         let held = writer.reader().unwrap();
         let held_state = model.blocks.last().unwrap().clone();
         let head = model.blocks.len() - 1;
+        let is_too_much = unflushed_max + 1 >= 4 * settings.flush_blocks as u64;
+        let is_commit = matches!(step, Move::Commit(_)) && settings.flush_in_background;
+        if !matches!(step, Move::LetThrough(_) | Move::Crash) {
+            free(!is_commit || is_too_much);
+        }
         match step {
             Move::Commit(changes) => {
                 let (outcome, state) = model.blocks.last().unwrap().next(salt, changes);
                 writer.commit(&outcome, state.reference).unwrap();
+                writer.flush_if_due().unwrap();
                 model.blocks.push(state);
                 model.longest = model.longest.max(model.blocks.len() - 1);
             }
@@ -116,17 +178,42 @@ fn play(store: Arc<dyn Store>, moves: &[Move], history_blocks: u64) {
                     .unwrap();
             }
             Move::Flush => writer.flush().unwrap(),
+            Move::LetThrough(portions) => {
+                if let Some(gate) = gate {
+                    gate.let_through(*portions);
+                }
+                writer.install_flush().unwrap();
+            }
             Move::Reopen => {
                 drop(writer);
-                writer = open(&store, history_blocks);
+                writer = open_with(&store, settings);
+            }
+            Move::Crash => {
+                if let Some(gate) = gate {
+                    gate.set_broken(true);
+                }
+                drop(writer);
+                if let Some(gate) = gate {
+                    gate.set_broken(false);
+                    gate.open();
+                }
+                writer = open_with(&store, settings);
             }
         }
-        check(&writer.reader().unwrap(), &model, history_blocks);
+        match step {
+            Move::Commit(_) => unflushed_max += 1,
+            Move::Flush | Move::Reopen | Move::Crash => {
+                unflushed_max = model.blocks.len() as u64 - 1 - flushed(&*store).0;
+            }
+            _ => {}
+        }
+        check(&writer.reader().unwrap(), &model, settings.history_blocks);
         assert_state(
             &held.state_at(held.heads().unsafe_head.number).unwrap(),
             &held_state,
         );
     }
+    free(true);
 }
 
 fn check(reader: &ChainReader, model: &Model, history_blocks: u64) {
@@ -191,8 +278,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn memory_store_answers_like_the_model(moves in moves(), history in 0u64..6) {
-        play(Arc::new(MemoryStore::default()), &moves, history);
+    fn memory_store_answers_like_the_model(moves in moves(), settings in flushing()) {
+        let gated = Gated::new();
+        play(gated.clone(), Some(&gated), &moves, settings);
     }
 }
 
@@ -200,9 +288,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
-    fn fjall_store_answers_like_the_model(moves in moves(), history in 0u64..6) {
+    fn fjall_store_answers_like_the_model(moves in moves(), settings in flushing()) {
         let folder = tempfile::tempdir().unwrap();
-        play(Arc::new(FjallStore::open(folder.path()).unwrap()), &moves, history);
+        play(Arc::new(FjallStore::open(folder.path()).unwrap()), None, &moves, settings);
     }
 }
 

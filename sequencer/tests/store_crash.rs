@@ -27,6 +27,8 @@ fn open(folder: &Path) -> Result<ChainWriter, StoreError> {
     let (outcome, state) = genesis();
     let settings = StoreSettings {
         history_blocks: 1_000_000,
+        flush_blocks: 6,
+        flush_writes: 10,
         ..StoreSettings::default()
     };
     ChainWriter::open(store, 901, &outcome, state.reference, settings)
@@ -57,6 +59,7 @@ fn child_commits_until_killed() {
     for number in state.reference.number.0 + 1.. {
         let (outcome, next) = state.next(number, &changes(number));
         writer.commit(&outcome, next.reference).unwrap();
+        writer.flush_if_due().unwrap();
         state = next;
         writeln!(std::io::stdout(), "committed {number}").unwrap();
         if number.is_multiple_of(17) {
@@ -67,7 +70,7 @@ fn child_commits_until_killed() {
             }
             writer.revert_to(L2BlockNumber(number)).unwrap();
         }
-        if number.is_multiple_of(5) {
+        if number.is_multiple_of(25) {
             writer.flush().unwrap();
         }
     }

@@ -3,7 +3,7 @@
 use super::{Chain, PendingBlock, seal::Sealer};
 use crate::store::{ChainWriter, SafeDerivation, Store, StoreError, StoreSettings, StoredBlock};
 use alloy::{consensus::Sealed, primitives::B256};
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tributary_derivation::driver::Applied;
 use tributary_protocol::{
@@ -146,7 +146,7 @@ pub struct Engine {
 
 impl Engine {
     /// Opens the chain in `store` (or starts it with `genesis`) and starts the writer's thread, which ends when the last handle
-    /// is dropped or a write fails.
+    /// is dropped or a write fails, and a flush under way is over.
     ///
     /// # Errors
     /// When the store belongs to another chain or does not hold together.
@@ -168,7 +168,11 @@ impl Engine {
         };
         std::thread::Builder::new()
             .name("engine".into())
-            .spawn(move || owner.run(queue))
+            .spawn(move || {
+                let mut queue = queue;
+                // The queue closes last: then the writer is gone, and its store may be opened anew.
+                owner.run(&mut queue);
+            })
             .map_err(|_| EngineError::Stopped)?;
         Ok(Self { commands, chain })
     }
@@ -277,7 +281,7 @@ impl Engine {
         self.ask(Command::Flush).await
     }
 
-    /// Resolves when the writer's thread has ended.
+    /// Resolves when the writer's thread has ended and nothing writes to the store any more.
     pub async fn stopped(&self) {
         self.commands.closed().await;
     }
@@ -300,12 +304,24 @@ pub(super) struct Owner {
 }
 
 impl Owner {
-    fn run(mut self, mut queue: mpsc::Receiver<Command>) {
+    fn run(mut self, queue: &mut mpsc::Receiver<Command>) {
         while let Some(command) = queue.blocking_recv() {
-            if !self.carry_out(command) {
+            if !self.show_flush() || !self.carry_out(command) {
                 return;
             }
         }
+    }
+
+    /// Shows readers what a flush has written that has ended; false when it has failed, and nothing may be written any more.
+    fn show_flush(&mut self) -> bool {
+        let shown = match self.writer.install_flush() {
+            Ok(true) => self.publish(),
+            Ok(false) => Ok(()),
+            Err(error) => Err(error.into()),
+        };
+        shown
+            .inspect_err(|cause| tracing::error!(target: "sequencer", %cause, "the engine stops"))
+            .is_ok()
     }
 
     /// Carries out one command and answers it; false when nothing may be written any more.
@@ -325,12 +341,11 @@ impl Owner {
         }
     }
 
-    /// Writes the state of the unsafe head to disk. Before the answer to whoever asked for what led to it: an engine writes nothing that
-    /// nobody waits for, so a store whose engine has answered everything can be opened anew.
+    /// Writes the state of the unsafe head to disk, before the answer to whoever asked. A flush that nobody asked for goes on after answers,
+    /// unless [`StoreSettings::flush_in_background`] is off; then, as after this, an engine that has answered everything writes nothing
+    /// until the next command, and its store can be opened anew. Otherwise it can once [`Engine::stopped`] resolves.
     fn flush(&mut self) -> Result<(), EngineError> {
-        let started = Instant::now();
         self.writer.flush()?;
-        metrics::histogram!("engine_flush_seconds").record(started.elapsed());
         self.publish()
     }
 
@@ -381,8 +396,8 @@ impl Owner {
         }));
         tell(reference);
         self.publish()?;
-        if self.writer.is_flush_due() {
-            self.flush()?;
+        if self.writer.flush_if_due()? {
+            self.publish()?;
         }
         Ok(reference)
     }
@@ -420,7 +435,10 @@ impl Owner {
         self.publish()
     }
 
-    fn publish(&self) -> Result<(), EngineError> {
+    fn publish(&mut self) -> Result<(), EngineError> {
+        for took in self.writer.take_flush_times() {
+            metrics::histogram!("engine_flush_seconds").record(took);
+        }
         self.chain.publish(self.writer.reader()?);
         Ok(())
     }

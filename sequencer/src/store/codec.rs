@@ -43,7 +43,8 @@ pub mod meta {
     pub const IDENTITY: &[u8] = b"identity";
     /// Value: unsafe, safe and finalized head, one reference each.
     pub const HEADS: &[u8] = b"heads";
-    /// Value: number u64 of the block whose state the flat tables and the nodes hold.
+    /// Value: number u64 of the block whose state the flat tables and the nodes hold; while a flush is under way also the number u64 of the
+    /// block it leads to, and the tables hold something in between.
     pub const FLUSHED: &[u8] = b"flushed";
     /// Value: number u64 of the oldest block whose state can be read.
     pub const HISTORY_FROM: &[u8] = b"history_from";
@@ -62,6 +63,25 @@ pub type DecodeError = &'static str;
 #[must_use]
 pub fn number_key(number: L2BlockNumber) -> [u8; 8] {
     number.0.to_be_bytes()
+}
+
+/// Value of [`meta::FLUSHED`] while a flush is under way.
+#[must_use]
+pub fn encode_flushing(from: L2BlockNumber, to: L2BlockNumber) -> Vec<u8> {
+    [number_key(from), number_key(to)].concat()
+}
+
+/// What [`meta::FLUSHED`] says: the flushed block, and the one that a flush under way leads to.
+///
+/// # Errors
+/// When it is neither one number nor two.
+pub fn decode_flushed(mut value: &[u8]) -> Result<(L2BlockNumber, Option<L2BlockNumber>), DecodeError> {
+    let flushed = L2BlockNumber(u64::from_be_bytes(take(&mut value)?));
+    if value.is_empty() {
+        return Ok((flushed, None));
+    }
+    let to = L2BlockNumber(u64::from_be_bytes(take(&mut value)?));
+    finish(value, (flushed, Some(to)))
 }
 
 /// Key in [`Table::Storage`].

@@ -127,15 +127,22 @@ impl BlockChanges {
 /// The changes of one block and the tries after it, ready to be looked up.
 ///
 /// A look-up that went through the layers one by one would cost more the longer nothing is flushed. So each also holds what some of those
-/// right below it changed, as the nodes of a Fenwick tree do: the layer at position `p` (the first above the base has position 1) covers as
-/// many as the lowest set bit of `p` says, itself included. A value is found in at most as many maps as `p` has bits set.
+/// right below it changed, as the nodes of a Fenwick tree do: the layer of block `n` covers as many as the lowest set bit of `n` says, itself
+/// included, as far as they were in memory when it was made. That counts from block 0 and not from the base, so a base that moves up
+/// leaves the layers above it as they are. A value is found in at most as many maps as the number of layers has bits, and one more.
 #[derive(Debug)]
 pub(super) struct Layer {
     pub(super) block: L2BlockRef,
     pub(super) changes: Arc<BlockChanges>,
+    values: Arc<Values>,
+    pub(super) trie: StateTrie,
+}
+
+/// The values after the layers one covers.
+#[derive(Clone, Debug, Default)]
+struct Values {
     accounts: HashMap<Address, Option<Account>>,
     slots: HashMap<(Address, U256), U256>,
-    pub(super) trie: StateTrie,
 }
 
 impl Layer {
@@ -146,28 +153,40 @@ impl Layer {
         changes: BlockChanges,
         trie: StateTrie,
     ) -> Arc<Self> {
-        let position = below.len() + 1;
-        let uncovered = position - covered_by(position);
+        let number = block.number.0;
+        let uncovered = number - covered_by(number);
         let mut covered: Vec<_> = lookups(below)
-            .take_while(|(position, _)| *position > uncovered)
-            .map(|(_, layer)| layer)
+            .take_while(|layer| layer.block.number.0 > uncovered)
+            .map(|layer| &*layer.values)
             .collect();
         // Oldest first: what came later is what counts. The oldest covers the most.
-        let oldest = covered.pop();
-        let (mut accounts, mut slots) = oldest
-            .map(|layer| (layer.accounts.clone(), layer.slots.clone()))
-            .unwrap_or_default();
-        for layer in covered.into_iter().rev() {
-            accounts.extend(&layer.accounts);
-            slots.extend(&layer.slots);
+        let mut values = covered.pop().cloned().unwrap_or_default();
+        for newer in covered.into_iter().rev() {
+            values.accounts.extend(&newer.accounts);
+            values.slots.extend(&newer.slots);
         }
-        accounts.extend(changes.accounts.iter().map(|(key, change)| (*key, change.after)));
-        slots.extend(changes.slots.iter().map(|(key, change)| (*key, change.after)));
+        let accounts = changes.accounts.iter();
+        values
+            .accounts
+            .extend(accounts.map(|(key, change)| (*key, change.after)));
+        let slots = changes.slots.iter();
+        values
+            .slots
+            .extend(slots.map(|(key, change)| (*key, change.after)));
         Arc::new(Self {
             block,
             changes: Arc::new(changes),
-            accounts,
-            slots,
+            values: Arc::new(values),
+            trie,
+        })
+    }
+
+    /// The same with another trie of the same root.
+    pub(super) fn with_trie(&self, trie: StateTrie) -> Arc<Self> {
+        Arc::new(Self {
+            block: self.block,
+            changes: self.changes.clone(),
+            values: self.values.clone(),
             trie,
         })
     }
@@ -180,26 +199,27 @@ impl Layer {
 
 /// The account after the last of `layers`, which begin right above the base, if one of them has it.
 pub(super) fn account(layers: &[Arc<Layer>], address: Address) -> Option<Option<Account>> {
-    lookups(layers).find_map(|(_, layer)| layer.accounts.get(&address).copied())
+    lookups(layers).find_map(|layer| layer.values.accounts.get(&address).copied())
 }
 
 /// As [`account`], of a slot.
 pub(super) fn slot(layers: &[Arc<Layer>], address: Address, slot: U256) -> Option<U256> {
-    lookups(layers).find_map(|(_, layer)| layer.slots.get(&(address, slot)).copied())
+    lookups(layers).find_map(|layer| layer.values.slots.get(&(address, slot)).copied())
 }
 
-/// The layers that together cover all, newest first, with their positions.
-fn lookups(layers: &[Arc<Layer>]) -> impl Iterator<Item = (usize, &Layer)> {
-    let mut position = layers.len();
+/// The layers that together cover all, newest first.
+fn lookups(layers: &[Arc<Layer>]) -> impl Iterator<Item = &Layer> {
+    let first = layers.first().map_or(0, |layer| layer.block.number.0);
+    let mut number = layers.last().map_or(0, |layer| layer.block.number.0);
     core::iter::from_fn(move || {
-        let layer = layers.get(position.checked_sub(1)?)?;
-        let found = (position, &**layer);
-        position -= covered_by(position);
-        Some(found)
+        let index = usize::try_from(number.checked_sub(first)?).ok()?;
+        let layer = layers.get(index)?;
+        number -= covered_by(number);
+        Some(&**layer)
     })
 }
 
-/// How many layers the one at `position` covers.
-const fn covered_by(position: usize) -> usize {
-    position & position.wrapping_neg()
+/// How many layers that of block `number` covers. Block 0 has none: it is flushed from the beginning.
+const fn covered_by(number: u64) -> u64 {
+    number & number.wrapping_neg()
 }

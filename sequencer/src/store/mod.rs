@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  engine --BlockOutcome--> writer --one WriteBatch--> Store (fjall | memory)
-//!                                                        |
+//!                             |                          ^  |
+//!                             +--layers--> flush thread -+  |
 //!  rpc, builder, derivation <-- reader, StateView <-- Snapshot
 //! ```
 //! Everything Tributary knows about layout lives in [`codec`], [`writer`], [`reader`] and [`view`], written once over the narrow
@@ -11,7 +12,8 @@
 //! Invariants:
 //! - One batch per block: block, receipts, what it changed, and head pointer become visible and durable together.
 //! - Flat state and trie nodes follow in a flush of several blocks, written lazily: until then they are in memory, and after a crash they
-//!   are worked out again from what the blocks changed. A flush is one batch too.
+//!   are worked out again from what the blocks changed. A large flush is written in portions, on a thread of its own; what is committed
+//!   meanwhile comes in between. One that was cut short is done again before anything is read.
 //! - A snapshot never changes; a reader that holds one sees one head and the state of that head.
 //! - What is read back is checked (headers against their hash, trie nodes against what their parent says); a mismatch is
 //!   [`StoreError::Corrupt`], never an answer.
@@ -22,11 +24,14 @@ mod cache;
 pub mod codec;
 mod fjall;
 mod flush;
+mod flush_thread;
+mod flushing;
 pub mod import;
 mod layer;
 mod log_index;
 mod memory;
 mod opening;
+mod portions;
 pub mod reader;
 pub mod view;
 pub mod writer;
@@ -111,7 +116,21 @@ pub struct WriteBatch {
     writes: Vec<Write>,
 }
 
+impl Extend<Write> for WriteBatch {
+    fn extend<I: IntoIterator<Item = Write>>(&mut self, writes: I) {
+        self.writes.extend(writes);
+    }
+}
+
 impl WriteBatch {
+    /// An empty one with room for `writes`.
+    #[must_use]
+    pub fn with_capacity(writes: usize) -> Self {
+        Self {
+            writes: Vec::with_capacity(writes),
+        }
+    }
+
     /// Sets `key` to `value`.
     pub fn put(&mut self, table: Table, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
         self.writes.push((table, key.into(), Some(value.into())));

@@ -37,7 +37,7 @@ impl core::fmt::Display for ChainIdentity {
 
 impl ChainWriter {
     /// Opens the chain in `store`, or starts it with `genesis` if the store is empty. State that was not flushed is worked out again
-    /// from what the blocks changed.
+    /// from what the blocks changed, and a flush that was cut short is done again.
     ///
     /// # Errors
     /// When the store holds another chain or layout, has forgotten states that an archive must have, or does not hold together.
@@ -76,11 +76,13 @@ impl ChainWriter {
         if settings.archive && history_from > L2BlockNumber(0) {
             return Err(StoreError::NoArchive { oldest: history_from });
         }
-        let flushed = required(&*snapshot, Table::Meta, meta::FLUSHED, codec::decode_number)?;
+        let (flushed, cut_short) = required(&*snapshot, Table::Meta, meta::FLUSHED, codec::decode_flushed)?;
+        // To a base that is where the flush would have led, the state it began with is an old one, which history tells.
+        let number = cut_short.unwrap_or(flushed);
         let base = Arc::new(Base {
-            number: flushed,
+            number,
             trie: StateTrie::at(state_root(&*snapshot, flushed)?),
-            cache: Arc::new(StateCache::new(settings.cache_bytes, flushed)),
+            cache: Arc::new(StateCache::new(settings.cache_bytes, number)),
             snapshot,
         });
         let mut writer = Self {
@@ -90,22 +92,30 @@ impl ChainWriter {
             history_from,
             base,
             layers: Vec::new(),
+            flushing: None,
+            retired: None,
+            flush_times: Vec::new(),
         };
+        if cut_short.is_some() {
+            writer.replay(flushed, number)?;
+            let flushed = writer.next_flush(flushed, writer.layers.len()).run()?;
+            writer.install(flushed);
+        }
         writer.check()?;
-        writer.replay()?;
+        writer.replay(writer.base.number, heads.unsafe_head.number)?;
         Ok(writer)
     }
 
-    /// Brings what was committed and not flushed back into memory.
-    fn replay(&mut self) -> Result<(), StoreError> {
+    /// Brings what was committed after `flushed` up to `last` back into memory.
+    fn replay(&mut self, flushed: L2BlockNumber, last: L2BlockNumber) -> Result<(), StoreError> {
         let snapshot = self.base.snapshot.clone();
-        for number in self.base.number.0 + 1..=self.heads.unsafe_head.number.0 {
+        for number in flushed.0 + 1..=last.0 {
             let key = codec::number_key(L2BlockNumber(number));
             let reference = required(&*snapshot, Table::Headers, &key, codec::decode_header_reference)?;
             let changes = required(&*snapshot, Table::Changes, &key, codec::decode_changes)?;
             let trie = self.trie();
             let trie = trie
-                .update(&self.base.nodes_at(self.base.number)?, &changes.forward())?
+                .update(&self.base.nodes_at(flushed)?, &changes.forward())?
                 .after;
             let expected = state_root(&*snapshot, reference.number)?;
             if trie.root() != expected {
@@ -162,7 +172,7 @@ fn write_genesis(
 /// That a chain begins with block 0, whose state is there.
 pub(super) fn put_beginning(batch: &mut WriteBatch, identity: ChainIdentity, reference: L2BlockRef) {
     batch.put(Table::Meta, meta::IDENTITY, encode_identity(identity));
-    flush::put_flushed(batch, reference.number, &[]);
+    batch.extend(flush::flushed(reference.number, &[]));
     let heads = Heads {
         unsafe_head: reference,
         safe_head: reference,

@@ -1,6 +1,7 @@
 //! The only code that changes the store: commit a block, take one back, flush, move the heads.
 //!
-//! Every function writes one batch and leaves the heads in memory equal to those on disk; on error the writer must be dropped.
+//! Every function here writes one batch and leaves the heads in memory equal to those on disk; on error the writer must be dropped. Flushes
+//! are begun and ended in [`super::flushing`].
 
 use super::{
     BlockChanges, ChainReader, Durability, Heads, Snapshot, StateView, Store, StoreError, Table, WriteBatch,
@@ -8,20 +9,17 @@ use super::{
     batch::{delete_block, put_block, put_changes},
     codec::{self, meta},
     flush,
+    flush_thread::{FlushThread, Retired},
     layer::Layer,
     reader::{encode_heads, optional},
 };
 use alloy::primitives::B256;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tributary_protocol::{
     block::{L1BlockId, L2BlockNumber, L2BlockRef},
     execute::BlockOutcome,
     state::trie::StateTrie,
 };
-
-/// Blocks whose history a flush may prune for each block it flushes: more than one, so that a window made smaller catches up, and few, so
-/// that no flush takes long.
-const PRUNED_PER_BLOCK_MAX: u64 = 4;
 
 /// Safe-derivation entries that moving the safe head back may delete in one batch. One entry per L1 block that moved the safe
 /// head, so this covers any reorg L1 can have before finality many times over; more remain for the next call.
@@ -41,6 +39,11 @@ pub struct StoreSettings {
     pub trie_nodes_max: usize,
     /// Blocks after which what they changed is flushed; a few large ones are flushed earlier.
     pub flush_blocks: usize,
+    /// Flushes on a thread of its own. Off, a flush is over before whoever committed the last block is answered, and the order of writes does
+    /// not depend on threads.
+    pub flush_in_background: bool,
+    /// Writes that a flush makes at once; whoever writes meanwhile waits for as many.
+    pub flush_writes: usize,
 }
 
 impl Default for StoreSettings {
@@ -52,12 +55,12 @@ impl Default for StoreSettings {
             cache_bytes: 256 << 20,
             trie_nodes_max: 2_000_000,
             flush_blocks: 16,
+            flush_in_background: true,
+            // One or two milliseconds on disk: nothing to a commit, and far more than a batch costs by itself.
+            flush_writes: 1_000,
         }
     }
 }
-
-/// Accounts and slots in memory after which they are flushed, whatever the number of blocks: about 50 MB.
-const UNFLUSHED_MAX: usize = 200_000;
 
 /// Sole owner of writes to the chain.
 pub struct ChainWriter {
@@ -68,6 +71,12 @@ pub struct ChainWriter {
     pub(super) base: Arc<Base>,
     /// Of every block above the base.
     pub(super) layers: Vec<Arc<Layer>>,
+    /// Writes the first of the layers to disk.
+    pub(super) flushing: Option<FlushThread>,
+    /// What the last flush has written: whoever lets go of it last is the next one's thread, not a reader and not this one.
+    pub(super) retired: Option<Retired>,
+    /// Of flushes that have ended and nobody has asked for.
+    pub(super) flush_times: Vec<Duration>,
 }
 
 impl core::fmt::Debug for ChainWriter {
@@ -155,39 +164,6 @@ impl ChainWriter {
         Ok(())
     }
 
-    /// True when enough has been committed since the last flush.
-    #[must_use]
-    pub fn is_flush_due(&self) -> bool {
-        let changed: usize = self.layers.iter().map(|layer| layer.len()).sum();
-        self.layers.len() >= self.settings.flush_blocks.max(1) || changed >= UNFLUSHED_MAX
-    }
-
-    /// Writes the state of the unsafe head to disk, and prunes history. Nothing is lost without it; starting takes longer, and memory
-    /// grows with every block.
-    ///
-    /// # Errors
-    /// When the write fails or what is stored does not fit together.
-    pub fn flush(&mut self) -> Result<(), StoreError> {
-        let mut batch = WriteBatch::default();
-        let Some((number, trie)) =
-            flush::flush(&mut batch, &self.base, &self.layers, self.settings.trie_nodes_max)?
-        else {
-            return Ok(());
-        };
-        let history_from = self.prune(&mut batch)?;
-        self.store.write(batch, Durability::Lazy)?;
-        self.history_from = history_from;
-        flush::refresh_cache(&self.base, &self.layers, number);
-        self.base = Arc::new(Base {
-            number,
-            snapshot: self.store.snapshot(),
-            trie,
-            cache: self.base.cache.clone(),
-        });
-        self.layers.clear();
-        Ok(())
-    }
-
     /// Takes blocks above `number` off the unsafe chain, one atomic write per block.
     ///
     /// # Errors
@@ -199,6 +175,9 @@ impl ChainWriter {
                 safe: self.heads.safe_head.number,
                 unsafe_head: number,
             });
+        }
+        if self.heads.unsafe_head.number > number {
+            self.wait_for_flush()?;
         }
         while self.heads.unsafe_head.number > number {
             self.revert_head()?;
@@ -293,28 +272,6 @@ impl ChainWriter {
         }
         self.heads = heads;
         Ok(())
-    }
-
-    /// Deletes history that is out of the window, finalized and flushed. Returns the new oldest block with state.
-    fn prune(&self, batch: &mut WriteBatch) -> Result<L2BlockNumber, StoreError> {
-        let head = self.heads.unsafe_head.number;
-        let target = head
-            .saturating_sub(self.settings.history_blocks)
-            .min(self.heads.finalized_head.number)
-            .min(self.base.number);
-        let mut oldest = self.history_from;
-        if self.settings.archive {
-            return Ok(oldest);
-        }
-        let blocks_max = PRUNED_PER_BLOCK_MAX.saturating_mul(self.layers.len() as u64);
-        while oldest < target && oldest.0 - self.history_from.0 < blocks_max {
-            oldest = oldest.next();
-            flush::prune_block(batch, &self.base, oldest)?;
-        }
-        if oldest != self.history_from {
-            batch.put(Table::Meta, meta::HISTORY_FROM, codec::number_key(oldest));
-        }
-        Ok(oldest)
     }
 }
 

@@ -38,6 +38,8 @@ fn settings(archive: bool) -> StoreSettings {
         history_blocks: WINDOW,
         archive,
         flush_blocks: 3,
+        // What is forgotten is forgotten when a block is there.
+        flush_in_background: false,
         ..StoreSettings::default()
     }
 }

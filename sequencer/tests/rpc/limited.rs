@@ -263,6 +263,7 @@ async fn states() -> Vec<(&'static str, Said)> {
     let settings = StoreSettings {
         history_blocks: 1,
         flush_blocks: 1,
+        flush_in_background: false,
         ..StoreSettings::default()
     };
     let server = Server::on(World::with(Arc::new(MemoryStore::default()), settings)).await;

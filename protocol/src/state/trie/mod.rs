@@ -290,6 +290,19 @@ impl StateTrie {
     }
 }
 
+impl StateTrie {
+    /// The same trie, with what it shares with `whole` in memory only as far as `trimmed` has it, which is `whole` with less in memory. A
+    /// reader that knows what `trimmed` leaves out knows what this one does.
+    #[must_use]
+    pub fn trimmed_like(&self, whole: &Self, trimmed: &Self) -> Self {
+        let root = match (&self.root, &whole.root) {
+            (Some(root), Some(whole)) => Some(trim_like(root, whole, trimmed.root.as_ref())),
+            (root, _) => root.clone(),
+        };
+        Self { root }
+    }
+}
+
 impl TrieUpdate {
     /// Stored nodes that appeared, changed or went away.
     ///
@@ -339,6 +352,61 @@ fn trim(link: &Link, depth: usize) -> Link {
             child: trim(child, depth - key.len()),
         },
         _ => return stored(),
+    };
+    Link::made(link.reference().clone(), node)
+}
+
+/// See [`StateTrie::trimmed_like`]. All are at one path; `trimmed` is `None` where the node above it is not in memory.
+fn trim_like(link: &Link, whole: &Link, trimmed: Option<&Link>) -> Link {
+    if link.is_same(whole) {
+        return trimmed
+            .cloned()
+            .unwrap_or_else(|| Link::stored(link.reference().clone()));
+    }
+    let trimmed = trimmed.and_then(Link::loaded);
+    let node = match (link.loaded(), whole.loaded()) {
+        (Some(Node::Branch(children)), Some(Node::Branch(before))) => {
+            let mut kept = children.clone();
+            for (nibble, (place, before)) in kept.iter_mut().zip(before.iter()).enumerate() {
+                let trimmed = match trimmed {
+                    Some(Node::Branch(trimmed)) => trimmed[nibble].as_ref(),
+                    _ => None,
+                };
+                if let (Some(child), Some(before)) = (place.as_ref(), before) {
+                    *place = Some(trim_like(child, before, trimmed));
+                }
+            }
+            Node::Branch(kept)
+        }
+        (
+            Some(Node::Extension { key, child }),
+            Some(Node::Extension {
+                key: same,
+                child: before,
+            }),
+        ) if key == same => {
+            let trimmed = match trimmed {
+                Some(Node::Extension { child, .. }) => Some(child),
+                _ => None,
+            };
+            Node::Extension {
+                key: *key,
+                child: trim_like(child, before, trimmed),
+            }
+        }
+        (Some(Node::Leaf(leaf)), Some(Node::Leaf(before))) if leaf.key == before.key => {
+            let trimmed = match trimmed {
+                Some(Node::Leaf(trimmed)) => trimmed.value.storage.as_ref(),
+                _ => None,
+            };
+            let mut leaf = leaf.clone();
+            if let (Some(storage), Some(before)) = (&leaf.value.storage, &before.value.storage) {
+                leaf.value.storage = Some(trim_like(storage, before, trimmed));
+            }
+            Node::Leaf(leaf)
+        }
+        // Forked or merged here: a little more stays in memory than must.
+        _ => return link.clone(),
     };
     Link::made(link.reference().clone(), node)
 }

@@ -301,6 +301,43 @@ proptest! {
         }
     }
 
+    /// As when a store has flushed one version and may keep only so much of it: the versions after it, which were made from all of it, let
+    /// go of the same, and what they let go of is what was flushed.
+    #[test]
+    fn versions_made_from_a_whole_trie_are_trimmed_like_it(
+        blocks in many(many((0u8..10, act()), 1..10), 2..8),
+        depth in 1usize..4,
+        flushed in 1usize..7,
+    ) {
+        let mut states = Vec::from([MemoryState::default()]);
+        let mut versions = Vec::from([StateTrie::default()]);
+        for acts in blocks {
+            let mut state = states.last().unwrap().clone();
+            let changes = changes_for(&state, &acts);
+            let update = versions.last().unwrap().update(&state, &changes).unwrap();
+            state.apply_changes(&changes, &update.changes(&state).unwrap());
+            versions.push(update.after);
+            states.push(state);
+        }
+        let flushed = flushed.min(versions.len() - 1);
+        let mut trimmed = Vec::from([versions[flushed].trimmed(depth)]);
+        for pair in versions[flushed..].windows(2) {
+            trimmed.push(pair[1].trimmed_like(&pair[0], trimmed.last().unwrap()));
+        }
+        let same = versions[flushed].trimmed_like(&versions[flushed], &trimmed[0]);
+        prop_assert_eq!(same.nodes_in_memory(), trimmed[0].nodes_in_memory());
+        for ((state, whole), trimmed) in states[flushed..].iter().zip(&versions[flushed..]).zip(&trimmed) {
+            prop_assert_eq!(whole.root(), trimmed.root());
+            prop_assert!(trimmed.nodes_in_memory() <= whole.nodes_in_memory());
+            // Reads every node.
+            let all = trimmed.changes_since(&StateTrie::default(), &states[flushed]).unwrap();
+            let mut nodes = MemoryState::default();
+            nodes.apply_changes(&StateChanges::default(), &all);
+            prop_assert_eq!(nodes.account_nodes(), state.account_nodes());
+            prop_assert_eq!(nodes.storage_nodes(), state.storage_nodes());
+        }
+    }
+
     #[test]
     fn account_and_storage_proofs_verify(acts in many((0u8..10, act()), 1..30)) {
         let mut state = MemoryState::default();

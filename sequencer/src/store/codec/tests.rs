@@ -34,6 +34,9 @@ fn what_is_short_long_or_not_minimal_is_refused() {
     assert!(decode_account(&account[1..]).is_err());
     assert!(decode_account(&[&account[..], &[0]].concat()).is_err());
     assert!(decode_number(&[0; 7]).is_err() && decode_number(&[0; 9]).is_err());
+    for length in [0, 7, 9, 15, 17] {
+        assert!(decode_flushed(&[0; 17][..length]).is_err(), "{length}");
+    }
     assert!(decode_position(&[0; 11]).is_err() && decode_position(&[0; 13]).is_err());
     assert!(decode_slot(&[]).is_err() && decode_slot(&[0, 1]).is_err() && decode_slot(&[1; 33]).is_err());
     assert!(
@@ -44,6 +47,15 @@ fn what_is_short_long_or_not_minimal_is_refused() {
     // A count that promises more senders than there are bytes allocates nothing for them.
     assert!(decode_body(&u32::MAX.to_be_bytes()).is_err());
     assert!(decode_header(&[0; REFERENCE_BYTES]).is_err());
+}
+
+#[test]
+fn a_flush_under_way_says_where_it_leads() {
+    let (from, to) = (L2BlockNumber(5), L2BlockNumber(9));
+    assert_eq!(decode_flushed(&number_key(from)), Ok((from, None)));
+    let flushing = [5_u64.to_be_bytes(), 9_u64.to_be_bytes()].concat();
+    assert_eq!(encode_flushing(from, to), flushing);
+    assert_eq!(decode_flushed(&flushing), Ok((from, Some(to))));
 }
 
 #[test]
