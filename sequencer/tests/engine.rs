@@ -14,7 +14,7 @@ mod story;
 use alloy::{eips::eip2718::Encodable2718, primitives::Bytes};
 use chain::{World, transfer};
 use gated::Gated;
-use std::{future::Future, path::Path, sync::Arc};
+use std::{future::Future, path::Path, pin::pin, sync::Arc};
 use tributary_derivation::driver::{ApplyError, Engine as _, EngineError as DerivationError};
 use tributary_protocol::{
     attributes::BlockAttributes,
@@ -316,7 +316,6 @@ fn an_engine_ends_after_its_flush() {
         world.engine.set_safe(blocks[2], l1).await.unwrap();
         let state = world.chain().state_at(blocks[1].number).unwrap();
         assert_eq!(state.account(chain::key(1).address()).unwrap().unwrap().nonce, 1);
-        gated.open();
         let mut attributes = attributes_of(&world, 2);
         attributes.transactions.pop();
         let halted = world.engine.apply(attributes, blocks[1]).await;
@@ -324,7 +323,14 @@ fn an_engine_ends_after_its_flush() {
             matches!(halted, Err(EngineError::ContradictsSafe { .. })),
             "{halted:?}"
         );
-        world.engine.stopped().await;
+        // However often one looks: it cannot have ended.
+        let mut stopped = pin!(world.engine.stopped());
+        for _ in 0..1_000 {
+            assert!(futures::poll!(&mut stopped).is_pending());
+            std::thread::yield_now();
+        }
+        gated.open();
+        stopped.await;
         assert_eq!(Arc::strong_count(&gated), 1, "nobody writes any more");
         let flushed = gated.snapshot().get(Table::Meta, b"flushed").unwrap().unwrap();
         assert_eq!(flushed[..], 2_u64.to_be_bytes());

@@ -1,9 +1,12 @@
 //! A store whose flushes wait until they are let through, a write at a time.
 #![allow(dead_code, reason = "each test binary uses the part of this module it needs")]
 
-use parking_lot::{Condvar, Mutex};
-use std::sync::Arc;
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use std::{sync::Arc, time::Duration};
 use tributary_sequencer::store::{Durability, MemoryStore, Snapshot, Store, StoreError, WriteBatch};
+
+/// Far more than any story takes.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// In memory. What is written lazily, which flushes alone do, waits at the gate.
 #[derive(Default)]
@@ -59,8 +62,13 @@ impl Gated {
     /// Returns once a flush waits.
     pub(crate) fn wait_for_flush(&self) {
         let mut gate = self.gate.lock();
-        self.moved
-            .wait_while(&mut gate, |gate| !gate.is_waited_at || gate.permits > 0);
+        self.wait_while(&mut gate, |gate| !gate.is_waited_at || gate.permits > 0);
+    }
+
+    /// Whoever waits for what does not come has found a defect.
+    fn wait_while(&self, gate: &mut MutexGuard<'_, Gate>, condition: impl FnMut(&mut Gate) -> bool) {
+        let waited = self.moved.wait_while_for(gate, condition, PATIENCE);
+        assert!(!waited.timed_out(), "the gate does not move");
     }
 
     /// Every write so far.
@@ -80,8 +88,7 @@ impl Store for Gated {
             Durability::Lazy => {
                 gate.is_waited_at = true;
                 self.moved.notify_all();
-                self.moved
-                    .wait_while(&mut gate, |gate| gate.permits == 0 && !gate.is_broken);
+                self.wait_while(&mut gate, |gate| gate.permits == 0 && !gate.is_broken);
                 gate.is_waited_at = false;
                 if gate.is_broken {
                     return Err(StoreError::Injected(0));
