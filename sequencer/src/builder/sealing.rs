@@ -122,6 +122,8 @@ impl Builder {
                 metrics::counter!("sequencer_blocks_built_total").increment(1);
                 metrics::counter!("sequencer_transactions_total").increment(sealing.transactions as u64);
                 metrics::histogram!("sequencer_seal_seconds").record(sealing.closed_at.elapsed());
+                // What it holds takes milliseconds to let go of.
+                tokio::task::spawn_blocking(move || drop(sealing.block));
                 Ok(Settled::Committed(reference))
             }
             Some(Err(EngineError::Store(StoreError::NotNext { .. }))) => {

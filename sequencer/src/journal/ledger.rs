@@ -8,6 +8,10 @@ use tributary_protocol::block::L2BlockNumber;
 /// Transactions of sealed blocks whose place in line can still be shown. About a hundred bytes each.
 const ORDER_KEPT_MAX: usize = 200_000;
 
+/// Transactions of sealed blocks that a record lets go of besides what it says. A full block has thousands, and whoever seals it holds the
+/// lock that everyone needs.
+const LET_GO_EACH: usize = 8;
+
 /// A transaction that was taken and is not in a committed block.
 #[derive(Clone, Debug)]
 pub(super) struct Live {
@@ -44,6 +48,8 @@ pub(super) struct Ledger {
     /// Takes no more transactions, and is not in the store.
     closed: Option<OpenLedger>,
     open: Option<OpenLedger>,
+    /// In sealed blocks, with their places: still to be let go of.
+    sealed: VecDeque<(u64, (L2BlockNumber, u32))>,
     order: HashMap<B256, OrderEntry>,
     /// Keys of `order`, oldest first.
     ordered: VecDeque<B256>,
@@ -74,6 +80,7 @@ impl OpenLedger {
 impl Ledger {
     /// Takes a record that stands in segment `segment`.
     pub(super) fn apply(&mut self, record: &Record, segment: u64) -> Result<(), Contradiction> {
+        self.let_go(LET_GO_EACH);
         match record {
             Record::Admitted(admission) => self.admit(admission, keccak256(&admission.raw), segment),
             Record::Dropped(sequence, _) => {
@@ -120,6 +127,7 @@ impl Ledger {
 
     /// Takes a transaction with this hash whose bytes stand in segment `segment`.
     pub(super) fn admit(&mut self, admission: &Admission, hash: B256, segment: u64) {
+        self.let_go(LET_GO_EACH);
         self.next_sequence = self.next_sequence.max(admission.sequence.saturating_add(1));
         self.forget(admission.sequence);
         self.sequences.insert(hash, admission.sequence);
@@ -186,13 +194,26 @@ impl Ledger {
         {
             next.opened.parent = hash;
         }
-        for (position, sequence) in open.executed.iter().enumerate() {
-            let place = Some((number, open.index_of(position)));
-            if let Some(live) = self.forget(*sequence) {
-                self.keep_order(*sequence, &live, place);
+        let places = (0..).map(|position| (number, open.index_of(position)));
+        self.sealed.extend(open.executed.iter().copied().zip(places));
+        Ok(())
+    }
+
+    /// Lets go of up to `count` transactions of sealed blocks.
+    fn let_go(&mut self, count: usize) {
+        for _ in 0..count.min(self.sealed.len()) {
+            let Some((sequence, place)) = self.sealed.pop_front() else {
+                return;
+            };
+            if let Some(live) = self.forget(sequence) {
+                self.keep_order(sequence, &live, Some(place));
             }
         }
-        Ok(())
+    }
+
+    /// Lets go of all that is in sealed blocks, for who asks what is left.
+    pub(super) fn let_go_of_sealed(&mut self) {
+        self.let_go(usize::MAX);
     }
 
     fn keep_order(&mut self, sequence: u64, live: &Live, place: Option<(L2BlockNumber, u32)>) {
@@ -213,6 +234,7 @@ impl Ledger {
 
     /// What the open block had executed goes first from now on, and before it what the closed one had.
     fn give_back(&mut self) {
+        self.let_go_of_sealed();
         for block in self.open.take().into_iter().chain(self.closed.take()) {
             for sequence in block.executed.into_iter().rev() {
                 self.owed.push_front(sequence);
@@ -248,7 +270,8 @@ impl Ledger {
     }
 
     /// After everything has been read: what the state speaks of must be there.
-    pub(super) fn check(&self) -> Result<(), Contradiction> {
+    pub(super) fn check(&mut self) -> Result<(), Contradiction> {
+        self.let_go_of_sealed();
         let executed = self.blocks().flat_map(|block| &block.executed);
         if self
             .owed
@@ -319,7 +342,8 @@ impl Ledger {
     }
 
     /// Where a transaction stands, as far back as is known.
-    pub(super) fn order(&self, hash: B256) -> Option<OrderEntry> {
+    pub(super) fn order(&mut self, hash: B256) -> Option<OrderEntry> {
+        self.let_go_of_sealed();
         let Some(sequence) = self.sequence_of(hash) else {
             return self.order.get(&hash).copied();
         };

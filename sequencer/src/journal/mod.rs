@@ -226,6 +226,7 @@ impl Journal {
     /// Remembers that a transaction will not execute.
     pub(crate) fn dropped(&self, sequences: impl IntoIterator<Item = u64>) {
         let mut gathered = self.shared.gathered.lock();
+        gathered.ledger.let_go_of_sealed();
         for sequence in sequences {
             // What a sealed block holds is settled, whatever the queue says of it later.
             if gathered.ledger.live(sequence).is_some() {

@@ -145,6 +145,7 @@ impl Writer {
     /// What the next segment begins with: the state, and from the oldest segment, if there are too many, what is still needed. Decided
     /// under the lock, so that it is the state after exactly this batch.
     fn plan_turn_over(&self, batch: &mut Batch, gathered: &mut Gathered) {
+        gathered.ledger.let_go_of_sealed();
         let next = self.segment() + 1;
         gathered.segment = next;
         let mut first = Vec::new();

@@ -208,14 +208,19 @@ impl Queue {
 
     /// Opens a block: everything may be tried again.
     pub(super) fn begin_block(&mut self, base_fee: u64) {
+        // With the same price and nobody favoured, everyone stands where they stood; there may be many.
+        let moves = self.base_fee != base_fee || self.favour;
         self.base_fee = base_fee;
         self.favour = false;
         for sender in core::mem::take(&mut self.deferred) {
             if let Some(account) = self.accounts.get_mut(&sender) {
                 account.deferred = false;
             }
+            self.refresh(sender);
         }
-        self.rank_again();
+        if moves {
+            self.rank_again();
+        }
     }
 
     /// The next transaction to execute; the one handed out before has been executed unless it was deferred or rejected.
