@@ -1,6 +1,6 @@
 //! The builder's side of the pool: transactions for one block, and agreeing with the chain before each.
 
-use super::{Pool, PooledTransaction, Settled, transaction::authorities};
+use super::{Pool, PooledTransaction, Settled, queue::Queue, transaction::authorities};
 use crate::{
     builder::{BlockTransactions, PoolTransaction, TransactionSource},
     engine::PendingState,
@@ -15,6 +15,7 @@ use alloy::{
         map::{HashMap, HashSet},
     },
 };
+use parking_lot::MutexGuard;
 use revm::DatabaseRef;
 use std::{sync::Arc, time::Instant};
 use tokio::sync::watch;
@@ -28,22 +29,11 @@ const BLOCKS_READ_MAX: u64 = 64;
 
 impl TransactionSource for Pool {
     fn open(&self, parent: &L2BlockRef, base_fee: u64) -> Box<dyn BlockTransactions> {
-        if let Err(error) = self.settle(parent) {
-            // Transactions the chain has already are refused by the builder one by one; nothing is lost.
-            tracing::error!(target: "sequencer", %error, "the pool could not follow the chain");
-        }
-        self.shared.queue.lock().begin_block(base_fee);
-        self.tell_gone();
-        Box::new(OpenQueue { pool: self.clone() })
+        self.begin_block(self.settle(parent), base_fee)
     }
 
     fn open_ahead(&self, base_fee: u64) -> Box<dyn BlockTransactions> {
-        if let Err(error) = self.settle_ahead() {
-            tracing::error!(target: "sequencer", %error, "the pool could not follow the chain");
-        }
-        self.shared.queue.lock().begin_block(base_fee);
-        self.tell_gone();
-        Box::new(OpenQueue { pool: self.clone() })
+        self.begin_block(self.settle_ahead(), base_fee)
     }
 
     fn arrivals(&self) -> watch::Receiver<u64> {
@@ -105,6 +95,17 @@ struct Changes {
 }
 
 impl Pool {
+    /// Opens the queue for a block, after it was to agree with the chain.
+    fn begin_block(&self, settled: Result<(), StoreError>, base_fee: u64) -> Box<dyn BlockTransactions> {
+        if let Err(error) = settled {
+            // Transactions the chain has already are refused by the builder one by one; nothing is lost.
+            tracing::error!(target: "sequencer", %error, "the pool could not follow the chain");
+        }
+        self.shared.queue.lock().begin_block(base_fee);
+        self.tell_gone();
+        Box::new(OpenQueue { pool: self.clone() })
+    }
+
     /// Makes the queue agree with the chain that ends in `parent`.
     fn settle(&self, parent: &L2BlockRef) -> Result<(), StoreError> {
         let mut settled = self.shared.settled.lock();
@@ -136,22 +137,12 @@ impl Pool {
             .filter(|hash| !changes.included.contains(*hash) && queue.get(**hash).is_none())
             .copied()
             .collect();
-        if let Some(cutoff) = Instant::now().checked_sub(self.limits().lifetime) {
-            queue.drop_stuck(cutoff);
-        }
-        let (pending, queued) = queue.status();
-        drop(queue);
-        {
-            let mut owed = self.shared.owed.lock();
-            owed.extend(again);
-            owed.retain(|hash| !changes.included.contains(hash));
-        }
+        self.shared.owed.lock().extend(again);
+        self.tidy(queue, &changes.included);
         for hash in lost {
             self.report_lost(hash, &"its sender's nonce has been used");
         }
         settled.head = *parent;
-        metrics::gauge!("pool_pending_transactions").set(pending as f64);
-        metrics::gauge!("pool_queued_transactions").set(queued as f64);
         Ok(())
     }
 
@@ -172,19 +163,22 @@ impl Pool {
         }
         let mut queue = self.shared.queue.lock();
         queue.forget_included(&changes.included, &nonces);
+        self.tidy(queue, &changes.included);
+        settled.head = head;
+        Ok(())
+    }
+
+    /// What is left to do once the queue agrees with the chain, which `included` has reached: nothing waits for ever, and nobody is owed what
+    /// he has.
+    fn tidy(&self, mut queue: MutexGuard<'_, Queue>, included: &HashSet<B256>) {
         if let Some(cutoff) = Instant::now().checked_sub(self.limits().lifetime) {
             queue.drop_stuck(cutoff);
         }
         let (pending, queued) = queue.status();
         drop(queue);
-        self.shared
-            .owed
-            .lock()
-            .retain(|hash| !changes.included.contains(hash));
-        settled.head = head;
+        self.shared.owed.lock().retain(|hash| !included.contains(hash));
         metrics::gauge!("pool_pending_transactions").set(pending as f64);
         metrics::gauge!("pool_queued_transactions").set(queued as f64);
-        Ok(())
     }
 
     /// Says that an acknowledged transaction will not be in the chain after all, if this is one.
@@ -244,7 +238,7 @@ impl Pool {
     }
 
     /// Every sender, and whichever executed transactions the chain has by now.
-    fn everything(&self, queue: &super::Queue) -> Result<Changes, StoreError> {
+    fn everything(&self, queue: &Queue) -> Result<Changes, StoreError> {
         let mut changes = Changes::default();
         changes.senders.extend(queue.senders());
         for transaction in queue.executed() {

@@ -32,7 +32,7 @@ use head::{HeadError, HeadFacts};
 
 use self::{
     ingest::{AnswerWhen, Ingest},
-    queue::{Queue, Sender},
+    queue::Queue,
     transaction::authorities,
 };
 use crate::{
@@ -362,13 +362,10 @@ impl Pool {
             // A block was settled while the account was read: its nonce may be of before.
             if self.shared.generation.load(Ordering::Acquire) == generation {
                 let nonce = pooled.nonce();
-                let sender = Sender {
-                    nonce: account.nonce,
-                    balance: account.balance,
-                    // Contracts were refused before.
-                    is_delegated: !account.is_empty_code_hash(),
-                };
-                match queue.insert_as(pooled, sender, &mut place) {
+                // Contracts were refused before: what code there is, is another account's.
+                let is_delegated = !account.is_empty_code_hash();
+                queue.check_delegation(&pooled, account.nonce, is_delegated)?;
+                match queue.insert_as(pooled, account.nonce, account.balance, &mut place) {
                     Err(PoolError::AlreadyKnown) if self.is_included(hash)? => {
                         let next = account.nonce;
                         return Err(PoolError::NonceTooLow { next, nonce });

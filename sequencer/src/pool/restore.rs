@@ -1,6 +1,6 @@
 //! After a restart: what the journal promised and the chain does not hold comes back, with the senders and in the order it had.
 
-use super::{Pool, PooledTransaction, check, queue::Sender, transaction::authorities};
+use super::{Pool, PooledTransaction, check, transaction::authorities};
 use crate::{
     journal::{Journal, Recovered, RecoveredBlock, RecoveredTransaction},
     store::{StoreError, StoredBlock},
@@ -88,13 +88,8 @@ impl Pool {
                 let (hash, sequence) = (transaction.hash, transaction.sequence);
                 let account = accounts[&transaction.sender()];
                 let place = &mut |_: &PooledTransaction| sequence;
-                let sender = Sender {
-                    nonce: account.nonce,
-                    balance: account.balance,
-                    // It was taken under that rule, or what has executed since made it so.
-                    is_delegated: false,
-                };
-                if let Err(reason) = queue.insert_as(transaction, sender, place) {
+                let result = queue.insert_as(transaction, account.nonce, account.balance, place);
+                if let Err(reason) = result {
                     tracing::info!(target: "sequencer", %hash, %reason, "a transaction of before the restart is not valid any more");
                     queue.add_gone(sequence);
                 }

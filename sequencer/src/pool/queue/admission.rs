@@ -5,7 +5,7 @@
 //! newcomer must outbid each one that goes by a tenth and pay more than all of them together. Who fills the pool with what cannot execute,
 //! or overdraws by replacing, displaces nobody.
 
-use super::{Account, Queue, Sender};
+use super::{Account, Queue};
 use crate::pool::{InsufficientFunds, PoolError, PooledTransaction};
 use alloy::{
     consensus::Transaction,
@@ -26,7 +26,7 @@ impl Queue {
         &self,
         account: &Account,
         new: &PooledTransaction,
-        sender: &Sender,
+        balance: U256,
     ) -> Result<Vec<(Address, u64)>, PoolError> {
         let nonce = new.nonce();
         if nonce < account.next {
@@ -45,9 +45,8 @@ impl Queue {
             }
             _ => {}
         }
-        self.check_delegation(account, new, sender.is_delegated)?;
         self.check_own_room(account, new, old)?;
-        self.check_funds(account, new, old, sender.balance)?;
+        self.check_funds(account, new, old, balance)?;
         self.make_room(account, new, old)
     }
 

@@ -2,8 +2,9 @@
 //!
 //! Anybody who calls a delegated account may spend its balance or use its nonce, and so make worthless all it has waiting, for the price of
 //! one call. So of an account that is delegated, or about to be, one transaction waits at most, and the next comes when that is executed.
+//! The rule is for newcomers: what was taken before a restart was promised, and stays.
 
-use super::{Account, Queue};
+use super::Queue;
 use crate::pool::{PoolError, PooledTransaction};
 use alloy::primitives::{Address, map::HashMap};
 
@@ -31,19 +32,24 @@ impl Delegations {
 }
 
 impl Queue {
-    /// Refuses a second transaction of an account that is delegated or about to be, and one that would make an account such which has several.
-    pub(super) fn check_delegation(
+    /// Refuses a second transaction of an account that is delegated (`is_delegated`) or about to be, and one that would make an account such
+    /// which has several. `next` is the nonce of the sender, if nothing of it is here.
+    pub(in crate::pool) fn check_delegation(
         &self,
-        account: &Account,
         new: &PooledTransaction,
+        next: u64,
         is_delegated: bool,
     ) -> Result<(), PoolError> {
-        let replaces = account.waiting.contains_key(&new.nonce());
-        if (is_delegated || self.delegations.0.contains_key(&new.sender())) && !replaces {
-            if !account.waiting.is_empty() {
+        let account = self.accounts.get(&new.sender());
+        let next = account.map_or(next, |account| account.next);
+        let waits = |nonce| account.is_some_and(|account| account.waiting.contains_key(&nonce));
+        // What comes too late is refused as that.
+        let adds = new.nonce() >= next && !waits(new.nonce());
+        if adds && (is_delegated || self.delegations.0.contains_key(&new.sender())) {
+            if account.is_some_and(|account| !account.waiting.is_empty()) {
                 return Err(PoolError::DelegatedInFlight);
             }
-            if new.nonce() > account.next {
+            if new.nonce() > next {
                 return Err(PoolError::DelegatedGap);
             }
         }
