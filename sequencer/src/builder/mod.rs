@@ -12,7 +12,9 @@
 //! there), the block is abandoned and the next one starts on the new head; what it had executed comes again from the pool. A block that a crash
 //! interrupted is opened again as it was, and goes on.
 
+mod attributes;
 mod da_limits;
+mod filling;
 mod open_block;
 mod parent;
 pub mod reserve;
@@ -23,7 +25,7 @@ pub use da_limits::{DaLimits, DaSizes};
 pub use source::{BlockTransactions, PoolTransaction, TransactionSource};
 
 use self::{
-    open_block::{Added, OpenBlock, Opening},
+    open_block::{OpenBlock, Opening},
     parent::Parent,
     sealing::{Sealing, Settled},
 };
@@ -32,7 +34,7 @@ use crate::{
     engine::{Chain, Engine, EngineError, Ground},
     journal::{Journal, RecoveredBlock},
     l1_view::L1View,
-    origin_selector::{OriginChoice, WaitReason, choose_origin},
+    origin_selector::WaitReason,
     sequencing::Sequencing,
     store::StoreError,
 };
@@ -44,13 +46,10 @@ use std::{collections::VecDeque, sync::Arc, time::Instant};
 use tributary_protocol::{
     attributes::BlockAttributes,
     block::{BlockRefError, L1BlockId, L1BlockNumber, L2BlockNumber, L2BlockRef},
-    config::{L1ChainConfig, RollupConfig, SystemConfig, SystemConfigReadError},
-    execute::{ExecuteError, FatalError},
+    config::{L1ChainConfig, RollupConfig, SystemConfigReadError},
+    execute::ExecuteError,
     l1_info::L1Info,
 };
-
-/// How long a builder that is behind waits for an L1 block it knows to exist before it goes on with the origin it has.
-const NEXT_ORIGIN_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long a builder that cannot build waits before it looks again, if nothing wakes it before.
 const IDLE_RECHECK: Duration = Duration::from_secs(1);
@@ -361,51 +360,6 @@ impl Builder {
         self.chain().config()
     }
 
-    /// Attributes of the block after `parent`, or why there are none that derivation would accept for certain.
-    async fn attributes(&self, parent: &Parent) -> Result<Result<BlockAttributes, WaitReason>, BuilderError> {
-        let reference = parent.reference();
-        let timestamp = reference.timestamp + self.config().block_time;
-        if self.clock.now() > Duration::from_secs(timestamp) {
-            self.wait_for_next_origin(reference).await;
-        }
-        let known = self.l1.around(reference.l1_origin.number);
-        let choice = choose_origin(
-            reference,
-            timestamp,
-            &known,
-            self.settings.l1_confirmations,
-            self.config().seq_window_size,
-        );
-        let (origin, deposits_only) = match choice {
-            OriginChoice::Current { deposits_only } => (known.current, deposits_only),
-            OriginChoice::Next { deposits_only } => (known.next, deposits_only),
-            OriginChoice::Wait(reason) => return Ok(Err(reason)),
-        };
-        // A poll in between may have dropped it after a reorg.
-        let Some(epoch) = origin.and_then(|origin| self.l1.epoch(origin.id())) else {
-            return Ok(Err(WaitReason::OriginUnknown));
-        };
-        let in_force = SystemConfig::from_l2_block(self.config(), parent.block())?;
-        let attributes = epoch.attributes(self.config(), &self.l1_config, reference, &in_force);
-        let first_jovian =
-            self.config().is_jovian(timestamp) && !self.config().is_jovian(reference.timestamp);
-        Ok(Ok(BlockAttributes {
-            no_tx_pool: deposits_only || first_jovian,
-            ..attributes
-        }))
-    }
-
-    /// While behind, an origin that is about to be read is worth a moment: building on without it makes the epochs ever older.
-    async fn wait_for_next_origin(&self, parent: &L2BlockRef) {
-        let mut changes = self.l1.subscribe();
-        let missing = || {
-            let known = self.l1.around(parent.l1_origin.number);
-            known.next.is_none() && parent.l1_origin.number.0 < known.head_number
-        };
-        let arrival = async { while missing() && changes.changed().await.is_ok() {} };
-        tokio::time::timeout(NEXT_ORIGIN_PATIENCE, arrival).await.ok();
-    }
-
     async fn build(
         &self,
         parent: &Parent,
@@ -449,105 +403,6 @@ impl Builder {
                 Ok(Ground::committed(state))
             }
         }
-    }
-
-    /// Executes pool transactions until the block's time has come. False if the block is not wanted any more.
-    async fn fill(
-        &self,
-        block: &mut OpenBlock,
-        parent: &Parent,
-        attributes: &BlockAttributes,
-        interrupted: Option<&RecoveredBlock>,
-    ) -> Result<bool, BuilderError> {
-        let fatal = |error: FatalError| BuilderError::Execute {
-            number: parent.reference().number.next(),
-            source: Box::new(error.into()),
-        };
-        let seals_at = Duration::from_secs(attributes.timestamp);
-        if attributes.no_tx_pool {
-            return self.reached(seals_at, parent).await;
-        }
-        let mut arrivals = self.source.arrivals();
-        let mut queue = if parent.is_committed() {
-            self.source.open(parent.reference(), block.base_fee())
-        } else {
-            self.source.open_ahead(block.base_fee())
-        };
-        if let Some(interrupted) = interrupted {
-            if !block
-                .replay(queue.as_mut(), &interrupted.executed)
-                .map_err(fatal)?
-            {
-                return Ok(false);
-            }
-            if interrupted.is_closed {
-                return self.reached(seals_at, parent).await;
-            }
-        }
-        // A block that is behind the clock before it has looked at the pool may take half its own time, so that transactions get
-        // in and the distance shrinks whatever the load.
-        let patience = Duration::from_secs(self.config().block_time) / 2;
-        let opened = Instant::now();
-        let mut behind = self.clock.now() >= seals_at;
-        let mut looked = false;
-        loop {
-            if self.is_lost_by_now()? || !self.is_wanted(parent) || self.stopped.is_cancelled() {
-                return Ok(false);
-            }
-            let time_has_come = self.clock.now() >= seals_at;
-            behind = behind || time_has_come && !looked;
-            if behind && opened.elapsed() >= patience || !behind && time_has_come {
-                return Ok(true);
-            }
-            looked = true;
-            arrivals.mark_unchanged();
-            match block.add_next(queue.as_mut()).map_err(fatal)? {
-                Added::One => {}
-                Added::Nothing | Added::Full if behind => return Ok(true),
-                Added::Full => return self.reached(seals_at, parent).await,
-                Added::Nothing => {
-                    tokio::select! {
-                        () = self.clock.sleep_until(seals_at) => {}
-                        () = self.unwanted(parent) => {}
-                        () = self.stopped.cancelled() => {}
-                        () = self.sealed() => {}
-                        changed = arrivals.changed() => if changed.is_err() {
-                            // The pool is gone, so nothing more arrives.
-                            return self.reached(seals_at, parent).await;
-                        },
-                    }
-                }
-            }
-        }
-    }
-
-    /// Waits for a moment. False if nothing can be built on `parent` any more, or building was stopped, before it came.
-    async fn reached(&self, moment: Duration, parent: &Parent) -> Result<bool, BuilderError> {
-        loop {
-            tokio::select! {
-                biased;
-                () = self.stopped.cancelled() => return Ok(false),
-                () = self.unwanted(parent) => return Ok(false),
-                () = self.clock.sleep_until(moment) => return Ok(true),
-                () = self.sealed() => if self.is_lost_by_now()? {
-                    return Ok(false);
-                },
-            }
-        }
-    }
-
-    /// Resolves when nothing can be built on `parent` any more.
-    async fn unwanted(&self, parent: &Parent) {
-        let mut heads = self.chain().subscribe();
-        heads
-            .wait_for(|heads| !parent.is_or_follows(heads.unsafe_head.hash, self.is_sealing()))
-            .await
-            .ok();
-    }
-
-    fn is_wanted(&self, parent: &Parent) -> bool {
-        let head = self.chain().heads().unsafe_head.hash;
-        parent.is_or_follows(head, self.is_sealing())
     }
 
     async fn idle(&self) {
