@@ -6,14 +6,14 @@
 
 #[path = "support/chain.rs"]
 mod chain;
-#[path = "support/gated.rs"]
-mod gated;
+#[path = "support/gate.rs"]
+mod gate;
 #[path = "support/story.rs"]
 mod story;
 
 use alloy::{eips::eip2718::Encodable2718, primitives::Bytes};
 use chain::{World, transfer};
-use gated::Gated;
+use gate::GatedStore;
 use std::{future::Future, path::Path, pin::pin, sync::Arc};
 use tributary_derivation::driver::{ApplyError, Engine as _, EngineError as DerivationError};
 use tributary_protocol::{
@@ -295,8 +295,8 @@ fn a_failed_write_stops_the_engine_and_shows_nothing() {
 }
 
 /// A world whose flushes come every two blocks and wait at the gate.
-fn gated_world() -> (Arc<Gated>, World) {
-    let gated = Gated::new();
+fn gated_world() -> (Arc<GatedStore>, World) {
+    let gated = GatedStore::for_flushes();
     let settings = StoreSettings {
         flush_blocks: 2,
         flush_writes: 1,
@@ -311,7 +311,7 @@ fn an_engine_ends_after_its_flush() {
     story(async {
         let (gated, world) = gated_world();
         let blocks = grow(&world, 3).await;
-        gated.wait_for_flush();
+        gated.wait_for_write();
         let l1 = L1BlockId::default();
         world.engine.set_safe(blocks[2], l1).await.unwrap();
         let state = world.chain().state_at(blocks[1].number).unwrap();
@@ -329,7 +329,7 @@ fn an_engine_ends_after_its_flush() {
             assert!(futures::poll!(&mut stopped).is_pending());
             std::thread::yield_now();
         }
-        gated.open();
+        gated.release();
         stopped.await;
         assert_eq!(Arc::strong_count(&gated), 1, "nobody writes any more");
         let flushed = gated.snapshot().get(Table::Meta, b"flushed").unwrap().unwrap();
@@ -342,9 +342,9 @@ fn a_failed_flush_stops_the_engine() {
     story(async {
         let (gated, world) = gated_world();
         let blocks = grow(&world, 2).await;
-        gated.wait_for_flush();
+        gated.wait_for_write();
         world.engine.set_finalized(blocks[0]).await.unwrap();
-        gated.set_broken(true);
+        gated.fail();
         // The command after it has failed, which is a moment later.
         let stopped = loop {
             if let Err(error) = world.engine.set_finalized(blocks[0]).await {

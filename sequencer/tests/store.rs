@@ -7,12 +7,12 @@
 
 #[path = "store/flushing.rs"]
 mod flushing;
-#[path = "support/gated.rs"]
-mod gated;
+#[path = "support/gate.rs"]
+mod gate;
 mod support;
 
 use alloy::primitives::{B256, U256, keccak256};
-use gated::Gated;
+use gate::GatedStore;
 use proptest::prelude::*;
 use revm::database_interface::DatabaseRef;
 use std::sync::Arc;
@@ -125,15 +125,15 @@ fn flushing() -> impl Strategy<Value = StoreSettings> {
     )
 }
 
-fn play(store: Arc<dyn Store>, gate: Option<&Gated>, moves: &[Move], settings: StoreSettings) {
+fn play(store: Arc<dyn Store>, gate: Option<&GatedStore>, moves: &[Move], settings: StoreSettings) {
     let mut writer = open_with(&store, settings);
     let mut model = Model::new();
     // Blocks that are in memory, if no flush has ended since this was certain.
     let mut unflushed_max = 0;
     // Whoever waits for a flush waits for the gate.
     let free = |waits: bool| match gate {
-        Some(gate) if waits => gate.open(),
-        Some(gate) => gate.close(),
+        Some(gate) if waits => gate.release(),
+        Some(gate) => gate.hold(),
         None => {}
     };
     for (salt, step) in (1..).zip(moves) {
@@ -190,12 +190,11 @@ fn play(store: Arc<dyn Store>, gate: Option<&Gated>, moves: &[Move], settings: S
             }
             Move::Crash => {
                 if let Some(gate) = gate {
-                    gate.set_broken(true);
+                    gate.fail();
                 }
                 drop(writer);
                 if let Some(gate) = gate {
-                    gate.set_broken(false);
-                    gate.open();
+                    gate.release();
                 }
                 writer = open_with(&store, settings);
             }
@@ -279,7 +278,7 @@ proptest! {
 
     #[test]
     fn memory_store_answers_like_the_model(moves in moves(), settings in flushing()) {
-        let gated = Gated::new();
+        let gated = GatedStore::for_flushes();
         play(gated.clone(), Some(&gated), &moves, settings);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     CHAIN_ID, Model, assert_state, check, flushed,
-    gated::Gated,
+    gate::GatedStore,
     support::{Changes, ModelState, genesis},
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -120,11 +120,11 @@ fn contents(store: &dyn Store) -> BTreeMap<(Table, Vec<u8>), Vec<u8>> {
 
 #[test]
 fn nobody_waits_for_a_flush() {
-    let gated = Gated::new();
+    let gated = GatedStore::for_flushes();
     let store: Arc<dyn Store> = gated.clone();
     let mut story = Story::begin(&store, settings());
     story.commit_and_flush_if_due(3);
-    gated.wait_for_flush();
+    gated.wait_for_write();
     let held = story.writer.reader().unwrap();
     let held_state: ModelState = story.model.blocks[3].clone();
     // Before it, in the middle of each of its tables, and after it.
@@ -135,11 +135,11 @@ fn nobody_waits_for_a_flush() {
         story.check();
         assert_eq!(flushed(&*store).0, 0);
         gated.let_through(4);
-        gated.wait_for_flush();
+        gated.wait_for_write();
         assert_eq!(flushed(&*store), (0, Some(3)));
         story.check();
     }
-    gated.open();
+    gated.release();
     story.writer.flush().unwrap();
     assert_eq!(flushed(&*store), (9, None));
     story.check();
@@ -152,14 +152,14 @@ fn nobody_waits_for_a_flush() {
 
 #[test]
 fn blocks_are_taken_back_after_the_flush_under_way() {
-    let gated = Gated::new();
+    let gated = GatedStore::for_flushes();
     let store: Arc<dyn Store> = gated.clone();
     let mut story = Story::begin(&store, settings());
     story.commit_and_flush_if_due(4);
-    gated.wait_for_flush();
+    gated.wait_for_write();
     let before = gated.writes().len();
     std::thread::scope(|scope| {
-        scope.spawn(|| gated.open());
+        scope.spawn(|| gated.release());
         // One of those that are flushed, too.
         story.revert(2);
     });
@@ -181,12 +181,12 @@ fn blocks_are_taken_back_after_the_flush_under_way() {
 
 #[test]
 fn a_writer_is_gone_when_its_flush_is_over() {
-    let gated = Gated::new();
+    let gated = GatedStore::for_flushes();
     let store: Arc<dyn Store> = gated.clone();
     let mut story = Story::begin(&store, settings());
     story.commit_and_flush_if_due(3);
-    gated.wait_for_flush();
-    gated.open();
+    gated.wait_for_write();
+    gated.release();
     drop(story.writer);
     assert_eq!(flushed(&*store), (3, None));
     assert_eq!(Arc::strong_count(&gated), 2, "nobody else can write");
@@ -194,7 +194,7 @@ fn a_writer_is_gone_when_its_flush_is_over() {
 
 #[test]
 fn commits_wait_when_far_too_much_is_in_memory() {
-    let gated = Gated::new();
+    let gated = GatedStore::for_flushes();
     let store: Arc<dyn Store> = gated.clone();
     let mut story = Story::begin(&store, settings());
     // Four times three blocks are too many. The gate opens with the last of them, and not before: none of the others waits.
@@ -211,18 +211,17 @@ fn commits_wait_when_far_too_much_is_in_memory() {
 
 #[test]
 fn a_failed_flush_is_told_once_it_is_over() {
-    let gated = Gated::new();
+    let gated = GatedStore::for_flushes();
     let store: Arc<dyn Store> = gated.clone();
     let mut story = Story::begin(&store, settings());
     story.commit_and_flush_if_due(3);
     gated.let_through(20);
-    gated.wait_for_flush();
+    gated.wait_for_write();
     story.commit_and_flush_if_due(1);
-    gated.set_broken(true);
+    gated.fail();
     let error = story.writer.flush().unwrap_err();
     assert!(matches!(error, StoreError::Injected(_)), "{error}");
-    gated.set_broken(false);
-    gated.open();
+    gated.release();
     let story = story.reopen(&store, settings());
     assert_eq!(flushed(&*store), (3, None), "what was cut short is done first");
     story.check();
@@ -230,7 +229,7 @@ fn a_failed_flush_is_told_once_it_is_over() {
 
 #[test]
 fn what_a_flush_lets_go_of_is_gone_from_the_blocks_after_it() {
-    let gated = Gated::new();
+    let gated = GatedStore::for_flushes();
     let store: Arc<dyn Store> = gated.clone();
     let mut story = Story::begin(&store, settings());
     let many = Changes {
@@ -239,14 +238,14 @@ fn what_a_flush_lets_go_of_is_gone_from_the_blocks_after_it() {
     };
     story.commit_block(&many);
     story.commit_and_flush_if_due(3);
-    gated.wait_for_flush();
+    gated.wait_for_write();
     let nodes_in_memory = |story: &Story| {
         let head = story.writer.heads().unsafe_head.number;
         let view = story.writer.reader().unwrap().state_at(head).unwrap();
         view.state_trie().unwrap().nodes_in_memory()
     };
     assert!(nodes_in_memory(&story) > 100);
-    gated.open();
+    gated.release();
     while !story.writer.install_flush().unwrap() {
         std::thread::yield_now();
     }
