@@ -19,6 +19,7 @@ mod error;
 mod ledger;
 pub mod record;
 mod recovery;
+mod room;
 pub mod segment;
 pub mod testing;
 #[cfg(test)]

@@ -154,7 +154,11 @@ fn read_one(
     let bytes = disk.read(&name).map_err(failed("read"))?;
     let length = bytes.len() as u64;
     let contents = segment::read(&bytes, number, identity)?;
-    if !is_last && contents.good_bytes != length {
+    // What follows may be room that nothing was written to.
+    let written = bytes.iter().rposition(|byte| *byte != 0);
+    let written = written.map_or(0, |last| last as u64 + 1);
+    let torn = written.saturating_sub(contents.good_bytes);
+    if !is_last && torn > 0 {
         return Err(corrupt(
             contents.good_bytes,
             "it ends early, and others follow it",
@@ -180,10 +184,11 @@ fn read_one(
             .apply(record, number)
             .map_err(|what| corrupt(contents.good_bytes, what))?;
     }
+    if torn > 0 {
+        tracing::warn!(target: "sequencer", file = name, offset = contents.good_bytes, bytes = torn, "cut off a torn tail");
+        metrics::counter!("journal_torn_bytes_total").increment(torn);
+    }
     if contents.good_bytes < length {
-        let cut = length - contents.good_bytes;
-        tracing::warn!(target: "sequencer", file = name, offset = contents.good_bytes, bytes = cut, "cut off a torn tail");
-        metrics::counter!("journal_torn_bytes_total").increment(cut);
         disk.truncate(&name, contents.good_bytes)
             .map_err(failed("truncate"))?;
     }

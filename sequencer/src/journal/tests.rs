@@ -235,6 +235,7 @@ fn one_sync_covers_all_that_has_gathered_and_none_is_told_before_it() {
 #[test]
 fn f31_a_failed_sync_is_final_and_everyone_who_waits_is_told() {
     let disk = MemoryDisk::default();
+    disk.make_no_room();
     let (journal, _) = open(&disk);
     admit(&journal, 1);
     settle(&journal).unwrap();
@@ -258,6 +259,7 @@ fn f31_a_failed_sync_is_final_and_everyone_who_waits_is_told() {
 #[test]
 fn f31_a_full_disk_is_an_error_and_what_was_synced_is_read_back() {
     let disk = MemoryDisk::default();
+    disk.make_no_room();
     let (journal, _) = open(&disk);
     admit(&journal, 1);
     settle(&journal).unwrap();
@@ -293,6 +295,7 @@ fn f36_below_the_free_bytes_nothing_new_is_taken() {
 #[test]
 fn f31_a_flipped_bit_names_file_and_offset_or_costs_only_the_last_batch() {
     let disk = MemoryDisk::default();
+    disk.make_no_room();
     let (journal, _) = open(&disk);
     for salt in 1..=12 {
         admit(&journal, salt);
@@ -323,6 +326,94 @@ fn f31_a_flipped_bit_names_file_and_offset_or_costs_only_the_last_batch() {
         }
         disk.flip(&name, offset);
     }
+}
+
+/// Bytes in each of the files.
+fn lengths(disk: &MemoryDisk) -> Vec<usize> {
+    let mut disk = disk.clone();
+    let names = disk.list().unwrap();
+    let lengths = names.iter().map(|name| disk.read(name).unwrap().len());
+    lengths.collect()
+}
+
+#[test]
+fn a_segment_with_room_ends_where_it_was_written_to_whatever_becomes_of_the_room() {
+    let disk = MemoryDisk::default();
+    let room = usize::try_from(4_000 + writer::ROOM_FOR_LAST_BATCH).unwrap();
+    let (journal, _) = open(&disk);
+    // The first had none, and is left as soon as there is some.
+    admit(&journal, 1);
+    settle(&journal).unwrap();
+    admit(&journal, 2);
+    settle(&journal).unwrap();
+    assert_eq!(lengths(&disk)[1..], [room]);
+    // So many that it is full: what is left of its room goes.
+    for salt in 3..30 {
+        admit(&journal, salt);
+        settle(&journal).unwrap();
+    }
+    let found = lengths(&disk);
+    assert_eq!((found.len(), found[2]), (3, room));
+    assert!((4_000..5_000).contains(&found[1]), "{found:?}");
+    journal.close();
+    let expected: Vec<_> = (1..30).map(hash).collect();
+    for cut_survives in [false, true] {
+        let disk = copy(&disk);
+        // What happened to the second segment when it was full: the power may go before that is on the disk.
+        let left = if cut_survives { 0 } else { room - found[1] };
+        let mut changed = disk.clone();
+        changed.append(&file_name(2), &vec![0; left]).unwrap();
+        disk.restart();
+        let (journal, recovered) = open(&disk);
+        assert_eq!(hashes(&recovered.waiting), expected);
+        // It goes on in the last segment, after what was written to that.
+        admit(&journal, 30);
+        settle(&journal).unwrap();
+        disk.restart();
+        let (_, recovered) = open(&disk);
+        assert_eq!(recovered.waiting.last().unwrap().hash, hash(30));
+    }
+    // Anything but zeros there is damage.
+    let mut damaged = copy(&disk);
+    damaged.append(&file_name(2), &[0, 0, 1]).unwrap();
+    let refused = Journal::open(Box::new(damaged), IDENTITY, settings());
+    assert!(
+        matches!(refused, Err(JournalError::Corrupt { .. })),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_folder_makes_room_and_forgets_it_when_it_is_opened_again() {
+    let path = tempfile::tempdir().unwrap();
+    let mut folder = Folder::open(path.path()).unwrap();
+    assert!(!folder.create("a").unwrap(), "none was made");
+    folder.prepare(3_000_000);
+    while !folder.is_prepared() {
+        thread::yield_now();
+    }
+    assert_eq!(folder.list().unwrap(), ["a"]);
+    assert!(folder.create("b").unwrap());
+    folder.append("b", &[1, 2]).unwrap();
+    folder.append("b", &[3]).unwrap();
+    folder.sync("b").unwrap();
+    let bytes = folder.read("b").unwrap();
+    assert_eq!((bytes.len(), &bytes[..4]), (3_000_000, &[1, 2, 3, 0][..]));
+    folder.truncate("b", 3).unwrap();
+    folder.append("b", &[4]).unwrap();
+    assert_eq!(folder.read("b").unwrap(), [1, 2, 3, 4]);
+    assert!(!folder.create("c").unwrap(), "it was used");
+    // One that is being made when the process ends.
+    folder.prepare(1 << 40);
+    drop(folder);
+    let mut folder = Folder::open(path.path()).unwrap();
+    assert_eq!(
+        std::fs::read_dir(path.path()).unwrap().count(),
+        4,
+        "three files and the lock"
+    );
+    folder.append("a", &[5]).unwrap();
+    assert_eq!(folder.read("a").unwrap(), [5]);
 }
 
 /// A disk with the same bytes of its own.
@@ -377,7 +468,7 @@ fn the_disk_stays_bounded_while_one_transaction_never_leaves() {
         settle(&journal).unwrap();
         most = most.max(disk.bytes());
     }
-    assert!(most < 5 * 6_000, "{most} bytes");
+    assert!(most < 5 * 6_000 + writer::ROOM_FOR_LAST_BATCH, "{most} bytes");
     let (_, recovered) = open(&disk);
     assert_eq!(hashes(&recovered.waiting), [hash(1_000_000)]);
     assert_eq!(

@@ -10,6 +10,12 @@ use super::{
 use crate::store::ChainIdentity;
 use std::{collections::VecDeque, io, sync::Arc, thread, time::Instant};
 
+/// Bytes of room that are made for a segment; one that is meant to be longer grows beyond it.
+const ROOM_BYTES_MAX: u64 = 64 << 20;
+
+/// Bytes of room for the batch with which a segment is full. A larger one makes it grow.
+pub(super) const ROOM_FOR_LAST_BATCH: u64 = 64 << 10;
+
 /// Bytes written between two looks at how much room the disk has.
 const LOOK_EVERY_BYTES: u64 = 4 << 20;
 
@@ -25,6 +31,8 @@ pub(super) struct Writer {
     segments: VecDeque<u64>,
     /// Bytes of the last segment.
     length: u64,
+    /// Zeros follow them, so that it need not grow.
+    has_room: bool,
     unlooked: u64,
     /// Moved to [`Gathered`] once running.
     pub(super) ledger: Ledger,
@@ -57,6 +65,7 @@ impl Writer {
             settings,
             segments: found.segments,
             length: found.length,
+            has_room: false,
             unlooked: LOOK_EVERY_BYTES,
             ledger: found.ledger,
         };
@@ -65,6 +74,7 @@ impl Writer {
             segment::put_record(&mut first, &Record::State(Box::new(writer.ledger.state())));
             writer.begin_segment(found.next_number, &first)?;
         }
+        writer.prepare()?;
         Ok(writer)
     }
 
@@ -136,7 +146,8 @@ impl Writer {
             closes: gathered.is_closed,
         };
         gathered.is_urgent = false;
-        if self.length + batch.bytes.len() as u64 >= self.settings.segment_bytes {
+        let is_full = self.length + batch.bytes.len() as u64 >= self.settings.segment_bytes;
+        if is_full || !self.has_room && self.disk.is_prepared() {
             self.plan_turn_over(&mut batch, &mut gathered);
         }
         batch
@@ -199,7 +210,9 @@ impl Writer {
     /// After everyone was told: begins the next segment and drops old ones if this one is full, and looks how full the disk is.
     fn turn_over(&mut self, batch: &Batch, shared: &Shared) -> Result<(), JournalError> {
         if let Some(first) = &batch.next_segment {
+            self.end_segment()?;
             self.begin_segment(self.segment() + 1, first)?;
+            self.prepare()?;
             for _ in 0..batch.drops_oldest {
                 let oldest = self.segments.pop_front().expect("the plan counted the segments");
                 let name = file_name(oldest);
@@ -217,6 +230,27 @@ impl Writer {
         Ok(())
     }
 
+    /// Has room made for the next segment, unless the disk has better use for it.
+    fn prepare(&mut self) -> Result<(), JournalError> {
+        let bytes = self.settings.segment_bytes.min(ROOM_BYTES_MAX) + ROOM_FOR_LAST_BATCH;
+        let free = self.disk.free_bytes();
+        let free = free.map_err(|source| io_error("look at", "the disk", source))?;
+        if free.saturating_sub(bytes) >= self.settings.free_bytes_min {
+            self.disk.prepare(bytes);
+        }
+        Ok(())
+    }
+
+    /// What is left of the room goes. If that is lost in a power cut, the next segment's header still says where this one ended.
+    fn end_segment(&mut self) -> Result<(), JournalError> {
+        if !self.has_room {
+            return Ok(());
+        }
+        let name = file_name(self.segment());
+        let cut = self.disk.truncate(&name, self.length);
+        cut.map_err(|source| io_error("truncate", &name, source))
+    }
+
     fn begin_segment(&mut self, number: u64, first: &[u8]) -> Result<(), JournalError> {
         let name = file_name(number);
         let failed = |what| {
@@ -227,7 +261,7 @@ impl Writer {
         let offset = bytes.len() as u64;
         segment::put_batch(&mut bytes, number, offset);
         bytes.extend_from_slice(first);
-        self.disk.create(&name).map_err(failed("create"))?;
+        self.has_room = self.disk.create(&name).map_err(failed("create"))?;
         self.disk.append(&name, &bytes).map_err(failed("write"))?;
         self.disk.sync(&name).map_err(failed("sync"))?;
         self.disk.sync_folder().map_err(failed("sync the folder of"))?;
