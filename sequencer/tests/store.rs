@@ -23,7 +23,7 @@ use tributary_protocol::{
 };
 use tributary_sequencer::store::{
     ChainReader, ChainWriter, Durability, FjallStore, MemoryStore, StateView, Store, StoreError,
-    StoreSettings, Table, WriteBatch,
+    StoreSettings, Table, WriteBatch, codec,
 };
 
 const CHAIN_ID: u64 = 901;
@@ -440,12 +440,14 @@ fn what_was_not_flushed_is_worked_out_again_and_must_lead_to_the_header() {
     let states = grow(&mut open(&store, 10), 3);
     let key = 2_u64.to_be_bytes();
     let changes = store.snapshot().get(Table::Changes, &key).unwrap().unwrap();
-    let mut forged = changes.to_vec();
-    // The low byte of the last account's balance.
-    let balance = forged.len() - 33;
-    forged[balance] ^= 1;
+    let mut forged = codec::decode_changes(&changes).unwrap();
+    let account = forged
+        .accounts
+        .values_mut()
+        .find_map(|change| change.after.as_mut());
+    account.unwrap().balance ^= U256::ONE;
     let mut batch = WriteBatch::default();
-    batch.put(Table::Changes, key, forged);
+    batch.put(Table::Changes, key, codec::encode_changes(&forged));
     store.write(batch, Durability::Synced).unwrap();
     let (outcome, genesis) = genesis();
     let opened = ChainWriter::open(

@@ -5,10 +5,10 @@
 //! | meta | text | see [`meta`] |
 //! | headers | number u64 | reference 128 ‖ RLP of the header |
 //! | bodies | number u64 | sender count u32 ‖ senders 20 each ‖ RLP of the body |
-//! | receipts | number u64 | RLP list of receipts |
+//! | receipts | number u64 | see [`encode_receipts`] |
 //! | block_numbers | hash 32 | number u64 |
 //! | transactions | hash 32 | number u64 ‖ index u32 |
-//! | accounts | address 20 | nonce u64 ‖ balance 32 ‖ code hash 32 |
+//! | accounts | address 20 | see [`encode_account`] |
 //! | storage | address 20 ‖ slot 32 | value without leading zeros; absent when zero |
 //! | codes | hash 32 | code |
 //! | nodes | 00 ‖ nibbles, or 01 ‖ hashed address 32 ‖ nibbles; one byte per nibble | RLP of the node |
@@ -20,9 +20,17 @@
 //!
 //! A reference is `hash 32 ‖ number u64 ‖ parent 32 ‖ timestamp u64 ‖ origin hash 32 ‖ origin number u64 ‖ sequence number u64`.
 
+mod account;
+mod receipts;
 #[cfg(test)]
 mod tests;
 
+pub use self::{
+    account::{decode_account, encode_account},
+    receipts::{decode_receipts, encode_receipts},
+};
+
+use self::account::{put_account, take_account};
 use super::{
     Table,
     layer::{BlockChanges, Change},
@@ -31,7 +39,6 @@ use alloy::consensus::Header;
 use alloy::primitives::{Address, B256, U256};
 use alloy::rlp::{Decodable, Encodable};
 use alloy_trie::Nibbles;
-use op_alloy_consensus::OpReceiptEnvelope;
 use tributary_protocol::{
     block::{L1BlockId, L1BlockNumber, L2BlockNumber, L2BlockRef, L2Body},
     state::Account,
@@ -49,9 +56,6 @@ pub mod meta {
     /// Value: number u64 of the oldest block whose state can be read.
     pub const HISTORY_FROM: &[u8] = b"history_from";
 }
-
-/// Bytes of an encoded account.
-const ACCOUNT_BYTES: usize = 72;
 
 /// Bytes of an encoded [`L2BlockRef`].
 pub const REFERENCE_BYTES: usize = 128;
@@ -157,7 +161,7 @@ pub fn decode_previous(value: &[u8]) -> Result<Option<&[u8]>, DecodeError> {
 /// Value in [`Table::Changes`].
 #[must_use]
 pub fn encode_changes(changes: &BlockChanges) -> Vec<u8> {
-    let mut out = Vec::with_capacity(4 + changes.accounts.len() * 166 + changes.slots.len() * 116);
+    let mut out = Vec::with_capacity(4 + changes.accounts.len() * 54 + changes.slots.len() * 116);
     let count = u32::try_from(changes.accounts.len())
         .expect("a block's gas limit keeps the accounts it touches far below 2^32");
     out.extend_from_slice(&count.to_be_bytes());
@@ -168,7 +172,7 @@ pub fn encode_changes(changes: &BlockChanges) -> Vec<u8> {
                 None => out.push(0),
                 Some(account) => {
                     out.push(1);
-                    out.extend_from_slice(&encode_account(account));
+                    put_account(&mut out, account);
                 }
             }
         }
@@ -190,8 +194,8 @@ pub fn decode_changes(mut value: &[u8]) -> Result<BlockChanges, DecodeError> {
     let accounts = u32::from_be_bytes(take(&mut value)?);
     for _ in 0..accounts {
         let address = Address::from(take::<20>(&mut value)?);
-        let before = take_account(&mut value)?;
-        let after = take_account(&mut value)?;
+        let before = take_optional_account(&mut value)?;
+        let after = take_optional_account(&mut value)?;
         if changes
             .accounts
             .last_key_value()
@@ -219,10 +223,10 @@ pub fn decode_changes(mut value: &[u8]) -> Result<BlockChanges, DecodeError> {
     Ok(changes)
 }
 
-fn take_account(value: &mut &[u8]) -> Result<Option<Account>, DecodeError> {
+fn take_optional_account(value: &mut &[u8]) -> Result<Option<Account>, DecodeError> {
     match take::<1>(value)? {
         [0] => Ok(None),
-        [1] => decode_account(&take::<ACCOUNT_BYTES>(value)?).map(Some),
+        [1] => take_account(value).map(Some),
         _ => Err("neither absent nor an account"),
     }
 }
@@ -255,29 +259,6 @@ pub fn decode_keys(mut value: &[u8]) -> Result<Vec<Vec<u8>>, DecodeError> {
         value = rest;
     }
     Ok(prefixes)
-}
-
-/// Value in [`Table::Accounts`].
-#[must_use]
-pub fn encode_account(account: &Account) -> [u8; ACCOUNT_BYTES] {
-    let mut out = [0; ACCOUNT_BYTES];
-    out[..8].copy_from_slice(&account.nonce.to_be_bytes());
-    out[8..40].copy_from_slice(&account.balance.to_be_bytes::<32>());
-    out[40..].copy_from_slice(account.code_hash.as_slice());
-    out
-}
-
-/// Inverse of [`encode_account`].
-///
-/// # Errors
-/// When the length is not 72.
-pub fn decode_account(mut value: &[u8]) -> Result<Account, DecodeError> {
-    let account = Account {
-        nonce: u64::from_be_bytes(take(&mut value)?),
-        balance: U256::from_be_bytes(take::<32>(&mut value)?),
-        code_hash: B256::from(take::<32>(&mut value)?),
-    };
-    finish(value, account)
 }
 
 /// Value in [`Table::Storage`], or `None` for zero, which is not stored.
@@ -428,23 +409,6 @@ pub fn decode_body(mut value: &[u8]) -> Result<(Vec<Address>, L2Body), DecodeErr
         return Err("transactions and senders differ in number");
     }
     finish(value, (senders, body))
-}
-
-/// Value in [`Table::Receipts`].
-#[must_use]
-pub fn encode_receipts(receipts: &[OpReceiptEnvelope]) -> Vec<u8> {
-    let mut out = Vec::new();
-    alloy::rlp::encode_list(receipts, &mut out);
-    out
-}
-
-/// Inverse of [`encode_receipts`].
-///
-/// # Errors
-/// When it is not exactly one RLP list of receipts.
-pub fn decode_receipts(mut value: &[u8]) -> Result<Vec<OpReceiptEnvelope>, DecodeError> {
-    let receipts = Vec::<OpReceiptEnvelope>::decode(&mut value).map_err(|_| "receipts are not valid RLP")?;
-    finish(value, receipts)
 }
 
 /// Takes `N` bytes off the front.

@@ -264,7 +264,7 @@ fn history(number: L2BlockNumber, changes: &BlockChanges) -> impl Iterator<Item 
     let accounts = changes.accounts.iter().map(move |(address, change)| {
         let prefix = codec::history_prefix(Table::Accounts, address.as_slice());
         let before = change.before.as_ref().map(codec::encode_account);
-        let previous = codec::encode_previous(before.as_ref().map(|account| &account[..]));
+        let previous = codec::encode_previous(before.as_deref());
         put(Table::History, &codec::history_key(&prefix, number), previous)
     });
     let slots = changes.slots.iter().map(move |((address, slot), change)| {
@@ -297,7 +297,6 @@ fn account_writes(
 ) -> impl Iterator<Item = Write> {
     accounts.into_iter().map(|(address, account)| {
         let value = account.as_ref().map(codec::encode_account);
-        let value = value.map(|account| account.to_vec());
         (Table::Accounts, address.to_vec(), value)
     })
 }

@@ -53,7 +53,7 @@ use std::{path::PathBuf, sync::Arc};
 use tributary_protocol::block::L2BlockNumber;
 
 /// Version of the layout in [`codec`]; a folder of another version is refused, since reading it would mean guessing.
-pub const SCHEMA_VERSION: u32 = 4;
+pub const SCHEMA_VERSION: u32 = 5;
 
 macro_rules! tables {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {

@@ -1,6 +1,8 @@
 //! What is written reads back, and what was never written is refused.
 
 use super::*;
+use alloy::primitives::Log;
+use op_alloy_consensus::{OpReceiptEnvelope, OpTxType};
 use proptest::prelude::*;
 
 fn reference(seed: u8) -> L2BlockRef {
@@ -59,6 +61,75 @@ fn a_flush_under_way_says_where_it_leads() {
 }
 
 #[test]
+fn an_account_is_as_short_as_its_numbers() {
+    let account = Account {
+        nonce: 0x0102,
+        balance: U256::from(7),
+        ..Account::default()
+    };
+    assert_eq!(encode_account(&account), [2, 1, 1, 2, 7]);
+    let contract = Account {
+        code_hash: B256::repeat_byte(9),
+        ..Account::default()
+    };
+    let encoded = encode_account(&contract);
+    assert_eq!((&encoded[..2], &encoded[2..]), (&[0x80, 0][..], &[9; 32][..]));
+    let too_long = [&[0x80, 0][..], Account::default().code_hash.as_slice()].concat();
+    for refused in [
+        &[1, 0, 0][..],
+        &[0, 1, 0],
+        &[9, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1],
+        &[0, 33],
+        &[2, 0, 1],
+        &too_long,
+    ] {
+        assert!(decode_account(refused).is_err(), "{refused:?}");
+    }
+}
+
+fn receipt(kind: OpTxType, logs: &[Log]) -> OpReceiptEnvelope {
+    OpReceiptEnvelope::from_parts(true, 21_000, logs, kind, None, None)
+}
+
+#[test]
+fn a_receipt_has_the_bytes_the_document_says() {
+    let plain = receipt(OpTxType::Eip1559, &[]);
+    let expected = [&[0, 0, 0, 1, 2, 1, 0, 0, 0, 0, 0, 0, 0x52, 0x08, 0][..], &[0xc0]].concat();
+    assert_eq!(encode_receipts(&[plain]), expected);
+    let deposit = OpReceiptEnvelope::from_parts(false, 1, &[], OpTxType::Deposit, Some(5), None);
+    let expected = [
+        &[0, 0, 0, 1, 0x7e, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0xc0][..],
+        &[1, 0, 0, 0, 0, 0, 0, 0, 5, 0],
+    ]
+    .concat();
+    assert_eq!(encode_receipts(core::slice::from_ref(&deposit)), expected);
+    assert_eq!(decode_receipts(&expected), Ok(vec![deposit]));
+}
+
+#[test]
+fn receipts_that_could_be_written_otherwise_are_refused() {
+    let with_bloom = |bloom: &[u8]| {
+        let head = [&[0, 0, 0, 1, 2, 1][..], &[0; 8]].concat();
+        decode_receipts(&[&head, bloom, &[0xc0]].concat())
+    };
+    assert!(with_bloom(&[2, 3, 1, 4, 1]).is_ok());
+    let whole = |bytes: &[u8]| [&[0xff][..], bytes].concat();
+    assert!(with_bloom(&whole(&[1; 256])).is_ok());
+    for refused in [
+        &[2, 4, 1, 3, 1][..],
+        &[2, 3, 1, 3, 1],
+        &[1, 3, 0],
+        &[128],
+        &whole(&[0; 256]),
+    ] {
+        assert!(with_bloom(refused).is_err(), "{refused:?}");
+    }
+    // A count that promises more receipts than there are bytes allocates nothing for them.
+    assert!(decode_receipts(&u32::MAX.to_be_bytes()).is_err());
+    assert!(decode_receipts(&[0, 0, 0, 0, 0]).is_err());
+}
+
+#[test]
 fn histories_of_paths_that_begin_alike_do_not_mix() {
     let key = |path: &[u8]| node_key(None, &Nibbles::from_nibbles(path));
     let short = history_prefix(Table::Nodes, &key(&[1]));
@@ -66,7 +137,49 @@ fn histories_of_paths_that_begin_alike_do_not_mix() {
     assert!(!long.starts_with(&short));
 }
 
+fn receipts() -> impl Strategy<Value = Vec<OpReceiptEnvelope>> {
+    let kinds = vec![
+        OpTxType::Legacy,
+        OpTxType::Eip2930,
+        OpTxType::Eip1559,
+        OpTxType::Eip7702,
+        OpTxType::Deposit,
+    ];
+    // Up to so many logs that the bloom is nearly full.
+    let log = (
+        any::<[u8; 20]>(),
+        prop::collection::vec(any::<[u8; 32]>(), 0..=4),
+        any::<Vec<u8>>(),
+    );
+    let log = log.prop_map(|(address, topics, data)| {
+        let topics = topics.into_iter().map(B256::from).collect();
+        Log::new_unchecked(address.into(), topics, data.into())
+    });
+    let few_or_many = prop_oneof![0..3_usize, 0..150_usize];
+    let logs = few_or_many.prop_flat_map(move |count| prop::collection::vec(log.clone(), count));
+    let one = (
+        prop::sample::select(kinds),
+        any::<bool>(),
+        any::<u64>(),
+        logs,
+        any::<Option<u64>>(),
+    );
+    let one = one.prop_map(|(kind, status, gas, logs, nonce)| {
+        let nonce = nonce.filter(|_| kind == OpTxType::Deposit);
+        OpReceiptEnvelope::from_parts(status, gas, &logs, kind, nonce, nonce.map(|_| 1))
+    });
+    prop::collection::vec(one, 0..6)
+}
+
 proptest! {
+    #[test]
+    fn receipts_round_trip_and_nothing_shorter_or_longer_is_one(receipts in receipts(), cut: prop::sample::Index) {
+        let encoded = encode_receipts(&receipts);
+        prop_assert_eq!(decode_receipts(&encoded), Ok(receipts));
+        prop_assert!(decode_receipts(&encoded[..cut.index(encoded.len())]).is_err());
+        prop_assert!(decode_receipts(&[&encoded[..], &[0]].concat()).is_err());
+    }
+
     #[test]
     fn values_round_trip(
         nonce: u64,

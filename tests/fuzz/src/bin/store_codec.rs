@@ -40,7 +40,7 @@ fn check(decoder: u8, value: &[u8]) {
             .map(|receipts| codec::encode_receipts(&receipts)),
         2 => codec::decode_account(value)
             .ok()
-            .map(|account| codec::encode_account(&account).to_vec()),
+            .map(|account| codec::encode_account(&account)),
         3 => codec::decode_slot(value)
             .ok()
             .map(|slot| codec::encode_slot(slot).expect("zero is not stored")),
@@ -85,7 +85,13 @@ fn seeds() -> Seeds {
         "receipts",
         &codec::encode_receipts(&receipts(&block.body.transactions)),
     );
-    seed(2, "account", &[7; 72]);
+    seed(2, "account", &codec::encode_account(&Account::default()));
+    let contract = Account {
+        nonce: 1,
+        balance: U256::MAX,
+        code_hash: B256::repeat_byte(4),
+    };
+    seed(2, "contract", &codec::encode_account(&contract));
     seed(3, "slot", &[1, 2, 3]);
     seed(4, "position", &codec::encode_position(L2BlockNumber(9), 3));
     seed(
