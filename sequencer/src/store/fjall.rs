@@ -18,6 +18,10 @@ const CACHE_BYTES: u64 = 256 * 1024 * 1024;
 /// Memory for one table's newest writes. A full block writes a few megabytes, so this holds tens of them before a flush.
 const MEMTABLE_BYTES: u64 = 32 * 1024 * 1024;
 
+/// Threads of the database that write memory to tables and merge tables. With more than one, fjall 3.1 keeps its first for writing memory: that
+/// one puts a request to merge back into the queue and takes it out again, as fast as it can, for as long as another one merges.
+const WORKERS: usize = 1;
+
 /// Where each table keeps the number of the last batch. No key of ours has nine bytes, and none it could precede in a range
 /// read is longer.
 const WRITE_NUMBER_KEY: [u8; 9] = [0xff; 9];
@@ -56,6 +60,7 @@ impl FjallStore {
         })?;
         let database = Database::builder(folder)
             .cache_size(cache_bytes)
+            .worker_threads(WORKERS)
             .open()
             .map_err(|error| open_error(folder.to_path_buf(), error))?;
         let tables = Table::ALL
