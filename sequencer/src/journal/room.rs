@@ -18,10 +18,10 @@ use std::{
 /// Name of the file until it is a segment. It holds nothing.
 pub(super) const ROOM_FILE: &str = "room";
 
-/// Bytes written and synced at once: little enough that a sync of the journal in between does not wait for long.
-const PIECE_BYTES: u64 = 1 << 20;
+/// Bytes written and synced at once: so few that a sync of the journal in between hardly waits.
+const PIECE_BYTES: u64 = 128 << 10;
 
-/// Pause between two pieces. The room for a segment takes seconds to make, and a segment lasts longer.
+/// Pause between two pieces. The room for a segment takes ten seconds to make, and a segment lasts longer.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Room that is being made, on a thread of its own. Dropping it ends that.
