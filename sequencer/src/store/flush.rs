@@ -17,7 +17,7 @@ use super::{
     base::Base,
     codec::{self, meta},
     layer::{BlockChanges, Layer},
-    portions::Portions,
+    portions::{Pace, Portions},
     reader::{optional, required},
 };
 use alloy::primitives::{Address, U256};
@@ -49,6 +49,7 @@ pub(super) struct Flush {
     pub(super) nodes_max: usize,
     /// Writes in a portion.
     pub(super) writes_max: usize,
+    pub(super) pace: Pace,
 }
 
 /// What a flush has come to.
@@ -70,7 +71,7 @@ impl Flush {
         let number = newest.block.number;
         let nodes = self.base.nodes_at(self.from)?;
         let nodes = newest.trie.node_changes(&self.base.trie, &nodes)?;
-        let mut portions = Portions::new(&*self.store, self.writes_max);
+        let mut portions = Portions::new(&*self.store, self.writes_max, &self.pace);
         self.write(&mut portions, number, nodes)?;
         self.prune(&mut portions)?;
         portions.finish()?;

@@ -5,6 +5,7 @@ use super::{
     base::Base,
     flush::{Flush, Flushed},
     layer::Layer,
+    portions::Pace,
 };
 use std::{
     sync::Arc,
@@ -19,28 +20,41 @@ const NICENESS: i32 = 5;
 pub(super) type Retired = (Arc<Base>, Vec<Arc<Layer>>);
 
 /// A flush under way. Dropping it waits for its end: nobody may open the store while it writes.
-pub(super) struct FlushThread(Option<JoinHandle<Result<Flushed, StoreError>>>);
+pub(super) struct FlushThread {
+    thread: Option<JoinHandle<Result<Flushed, StoreError>>>,
+    pace: Pace,
+}
 
 impl FlushThread {
     /// Starts it; `None` when the system has no thread for it now. Takes what an earlier one has written, since letting go of it takes a while.
     pub(super) fn start(flush: Flush, retired: Option<Retired>) -> Option<Self> {
+        let pace = flush.pace.clone();
         let run = move || {
             step_back();
             drop(retired);
             flush.run()
         };
         let thread = thread::Builder::new().name("flush".into()).spawn(run);
-        Some(Self(Some(thread.ok()?)))
+        Some(Self {
+            thread: Some(thread.ok()?),
+            pace,
+        })
+    }
+
+    /// Pauses no more.
+    pub(super) fn hurry(&self) {
+        self.pace.hurry();
     }
 
     /// True when its result can be had without waiting.
     pub(super) fn is_finished(&self) -> bool {
-        self.0.as_ref().is_none_or(JoinHandle::is_finished)
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// Waits for its result.
     pub(super) fn result(mut self) -> Result<Flushed, StoreError> {
-        let thread = self.0.take().expect("only this and dropping it take it");
+        self.hurry();
+        let thread = self.thread.take().expect("only this and dropping it take it");
         thread
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -49,7 +63,8 @@ impl FlushThread {
 
 impl Drop for FlushThread {
     fn drop(&mut self) {
-        if let Some(thread) = self.0.take() {
+        self.hurry();
+        if let Some(thread) = self.thread.take() {
             // Whoever drops it wants no result, and a flush that was cut short is finished when the store is opened.
             thread.join().ok();
         }

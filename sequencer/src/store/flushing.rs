@@ -12,6 +12,7 @@ use super::{
     ChainWriter, StoreError,
     flush::{Flush, Flushed},
     flush_thread::FlushThread,
+    portions::Pace,
 };
 use std::time::Duration;
 use tributary_protocol::{block::L2BlockNumber, state::trie::StateTrie};
@@ -51,6 +52,14 @@ impl ChainWriter {
     /// When a flush has failed.
     pub fn flush_if_due(&mut self) -> Result<bool, StoreError> {
         let is_too_much = self.layers_holding(BACKLOG_MAX).is_some();
+        if let Some(flushing) = self
+            .flushing
+            .as_ref()
+            .filter(|_| self.layers_holding(2).is_some())
+        {
+            // The next one is due as well.
+            flushing.hurry();
+        }
         let has_ended = if is_too_much {
             self.wait_for_flush()?
         } else {
@@ -62,7 +71,11 @@ impl ChainWriter {
         // No more than is due, however much there is: whoever has to wait for it waits for that.
         let flush = self.next_flush(self.base.number, due);
         if self.settings.flush_in_background {
-            self.flushing = FlushThread::start(flush.clone(), self.retired.take());
+            let flush = Flush {
+                pace: Pace::slow(),
+                ..flush.clone()
+            };
+            self.flushing = FlushThread::start(flush, self.retired.take());
         }
         if self.flushing.is_some() {
             return Ok(has_ended);
@@ -120,6 +133,7 @@ impl ChainWriter {
             history: [self.history_from, self.prune_to(from, layers)],
             nodes_max: self.settings.trie_nodes_max,
             writes_max: self.settings.flush_writes,
+            pace: Pace::default(),
         }
     }
 
