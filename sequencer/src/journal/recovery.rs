@@ -155,8 +155,7 @@ fn read_one(
     let length = bytes.len() as u64;
     let contents = segment::read(&bytes, number, identity)?;
     // What follows may be room that nothing was written to.
-    let written = bytes.iter().rposition(|byte| *byte != 0);
-    let written = written.map_or(0, |last| last as u64 + 1);
+    let written = segment::written_bytes(&bytes) as u64;
     let torn = written.saturating_sub(contents.good_bytes);
     if !is_last && torn > 0 {
         return Err(corrupt(

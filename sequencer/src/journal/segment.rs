@@ -157,7 +157,9 @@ pub fn read(bytes: &[u8], number: u64, identity: ChainIdentity) -> Result<Conten
     let mut offset = HEADER_BYTES;
     while offset < bytes.len() {
         let Some(body) = frame(&bytes[offset..]) else {
-            if next_batch(bytes, offset + 1, number).is_some() {
+            // Room is not searched: it is long, and holds nothing.
+            let searched = bytes.len().min(written_bytes(bytes) + BATCH_FRAME_BYTES);
+            if next_batch(&bytes[..searched], offset + 1, number).is_some() {
                 return Err(corrupt(offset, "the frame does not match its checksum"));
             }
             break;
@@ -172,6 +174,12 @@ pub fn read(bytes: &[u8], number: u64, identity: ChainIdentity) -> Result<Conten
     }
     contents.good_bytes = offset as u64;
     Ok(contents)
+}
+
+/// Bytes before the zeros at the end.
+pub(super) fn written_bytes(bytes: &[u8]) -> usize {
+    let last = bytes.iter().rposition(|byte| *byte != 0);
+    last.map_or(0, |last| last + 1)
 }
 
 /// The first batch frame at or after `from`.
