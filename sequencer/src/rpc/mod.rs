@@ -56,7 +56,7 @@ use tokio_util::sync::CancellationToken;
 pub struct Rpc {
     shared: Arc<Shared>,
     chain: Chain,
-    /// Whether whoever asks has only microseconds: what takes longer ends with [`RpcError::needs_thread`].
+    /// Whether whoever asks has only microseconds: what takes longer ends with `RpcError::needs_thread`.
     on_the_spot: bool,
 }
 

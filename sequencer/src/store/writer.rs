@@ -1,7 +1,7 @@
 //! The only code that changes the store: commit a block, take one back, flush, move the heads.
 //!
 //! Every function here writes one batch and leaves the heads in memory equal to those on disk; on error the writer must be dropped. Flushes
-//! are begun and ended in [`super::flushing`].
+//! are begun and ended in `flushing`.
 
 use super::{
     BlockChanges, ChainReader, Durability, Heads, Snapshot, StateView, Store, StoreError, Table, WriteBatch,
